@@ -1,0 +1,117 @@
+# crr: make, make demo, make test, make install. See README.md.
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+INSTALL ?= install
+CC ?= cc
+CFLAGS ?= -Os
+STRIP ?= strip
+B ?= build
+
+WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
+	-Wstrict-prototypes
+OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(WARN) -ffunction-sections \
+	-fdata-sections -fno-asynchronous-unwind-tables -MMD -MP
+OUR_LDFLAGS = -Wl,--gc-sections -Wl,-z,noseparate-code
+
+# What only Linux has, or its stand-ins: make PORTABLE=1 picks those.
+SYSTEM = $(shell uname -s)
+ifeq ($(SYSTEM)$(PORTABLE),Linux)
+SYS = master/trap.c master/steer.c master/system.c master/notify.c
+else
+SYS = master/trap_none.c master/steer_none.c master/system_none.c \
+	master/notify_none.c
+endif
+
+GROUND = ipc.c event.c log.c out.c parse.c text.c usage.c
+CLIENT = $(wildcard client/*.c)
+MASTER = master/master.c master/request.c master/status.c master/watch.c \
+	master/conn.c master/control.c master/signals.c master/plan.c \
+	master/signame.c master/pool.c master/reload.c master/worker.c \
+	master/process.c master/envfile.c master/listener.c \
+	master/address.c $(SYS)
+SRC = crr.c $(GROUND) $(CLIENT) $(MASTER)
+OBJ = $(SRC:%.c=$B/%.o)
+
+TOOLS = $B/test/server $B/test/load $B/test/deny
+UNITS = $(patsubst test/%.c,$B/test/%,$(wildcard test/unit_*.c))
+
+all: crr
+
+crr: $B/crr
+	cp $B/crr $@
+
+$B/crr: $(OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(OUR_LDFLAGS) -o $@ $(OBJ)
+
+$B/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<
+
+tools: $(TOOLS) $(UNITS)
+
+$B/test/server $B/test/load $B/test/deny: $B/test/%: test/%.c
+	@mkdir -p $(@D)
+	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
+# A unit test links what it tests; worker, pool and reload with a process of
+# its own making.
+LISTENERS = listener.o address.o $(notdir $(patsubst %.c,%.o,$(filter \
+	master/steer%.c master/trap%.c,$(SYS))))
+UNIT_ipc = $(addprefix $B/,ipc.o event.o text.o)
+UNIT_event = $(addprefix $B/,event.o text.o ipc.o)
+UNIT_parse = $(addprefix $B/,parse.o text.o usage.o log.o out.o)
+UNIT_address = $(addprefix $B/master/,address.o) $B/parse.o
+UNIT_listener = $(addprefix $B/master/,$(LISTENERS)) $B/parse.o $B/log.o \
+	$B/text.o
+UNIT_trap = $(UNIT_listener)
+UNIT_worker = $(addprefix $B/master/,worker.o signame.o) $B/parse.o
+UNIT_reload = $(addprefix $B/master/,reload.o pool.o worker.o signame.o) \
+	$B/parse.o
+
+.SECONDEXPANSION:
+$B/test/unit_%: test/unit_%.c $$(UNIT_%)
+	@mkdir -p $(@D)
+	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(UNIT_$*)
+
+test check: crr tools
+	CRR=$(CURDIR)/crr BUILD=$(CURDIR)/$B test/run
+
+# The whole suite again, crr and test programs under ASan and UBSan.
+check-asan:
+	$(MAKE) B=build-asan CFLAGS="-O1 -g -fsanitize=address,undefined \
+		-fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
+		build-asan/crr tools
+	CRR=$(CURDIR)/build-asan/crr BUILD=$(CURDIR)/build-asan test/run
+
+demo: crr $B/test/server $B/test/load
+	examples/demo
+
+lint:
+	$(MAKE) B=build-lint CFLAGS="-O2 -Werror" build-lint/crr tools
+	cppcheck --quiet --error-exitcode=1 --std=c11 -I. -D_GNU_SOURCE \
+		--enable=warning,portability,performance \
+		--inline-suppr --suppress=missingIncludeSystem $(SRC)
+	clang-tidy --quiet $(SRC) -- -std=c11 -D_GNU_SOURCE -I.
+	shellcheck -x test/run test/helper.bash test/servers/build .ci/run \
+		examples/demo
+	mandoc -Tlint -Wwarning doc/crr.1
+
+install: $B/crr
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
+	$(INSTALL) -m 755 $B/crr $(DESTDIR)$(BINDIR)/crr
+	$(STRIP) $(DESTDIR)$(BINDIR)/crr
+	$(INSTALL) -m 644 doc/crr.1 $(DESTDIR)$(MANDIR)/man1/crr.1
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/crr $(DESTDIR)$(MANDIR)/man1/crr.1
+
+dist:
+	git archive --prefix=crr/ -o crr.tar.gz HEAD
+
+clean:
+	rm -rf build build-asan build-lint crr crr.tar.gz
+
+.PHONY: all tools test check check-asan demo lint install uninstall dist clean
+-include $(OBJ:.o=.d)
