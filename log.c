@@ -1,0 +1,119 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "text.h"
+
+enum {
+	LINE_MAX_BYTES = 2048,		/* a longer line is cut */
+};
+
+static enum log_level	 level = LOG_NORMAL;
+static const char	*command;
+
+void
+log_set_level(enum log_level to)
+{
+	level = to;
+}
+
+void
+log_set_command(const char *name)
+{
+	command = name;
+}
+
+/* Write one line; code is an errno whose text goes behind it, or 0. */
+static void
+put(int code, const char *fmt, va_list ap)
+{
+	char	line[LINE_MAX_BYTES];
+	int	saved = errno;
+	size_t	len, room = sizeof(line) - 1;
+
+	snprintf(line, room, "crr%s%s: ", command == NULL ? "" : " ",
+	    command == NULL ? "" : command);
+	len = strlen(line);
+	vsnprintf(line + len, room - len, fmt, ap);
+	len = strlen(line);
+	if (code != 0)
+		snprintf(line + len, room - len, ": %s", strerror(code));
+
+	text_clean(line);
+	len = strlen(line);
+	line[len++] = '\n';
+	if (write(STDERR_FILENO, line, len) == -1) {
+		/* There is nowhere left to say so. */
+	}
+	errno = saved;
+}
+
+void
+log_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put(errno, fmt, ap);
+	va_end(ap);
+}
+
+void
+log_warnx(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put(0, fmt, ap);
+	va_end(ap);
+}
+
+void
+log_info(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level < LOG_NORMAL)
+		return;
+	va_start(ap, fmt);
+	put(0, fmt, ap);
+	va_end(ap);
+}
+
+void
+log_debug(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level < LOG_VERBOSE)
+		return;
+	va_start(ap, fmt);
+	put(0, fmt, ap);
+	va_end(ap);
+}
+
+void
+fatal(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put(errno, fmt, ap);
+	va_end(ap);
+	exit(code);
+}
+
+void
+fatalx(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put(0, fmt, ap);
+	va_end(ap);
+	exit(code);
+}

@@ -1,0 +1,92 @@
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+
+static const struct unit {
+	const char	*name;
+	int64_t		 ms;
+} units[] = {
+	{ "ms", 1 },
+	{ "s", 1000 },
+	{ "", 1000 },
+	{ "m", INT64_C(60) * 1000 },
+	{ "h", INT64_C(60) * 60 * 1000 },
+};
+
+/* Move over digits and return their number, at most limit. */
+static int64_t
+digits(const char **text, int64_t limit)
+{
+	int64_t n = 0;
+
+	for (; isdigit((unsigned char)**text); ++*text) {
+		n = n * 10 + (**text - '0');
+		if (n > limit)
+			n = limit;
+	}
+	return n;
+}
+
+/* Move over a fraction, if there is one, and return its thousandths. */
+static int64_t
+fraction(const char **text)
+{
+	int64_t	thousandths = 0, weight = 100;
+
+	if ((*text)[0] != '.' || !isdigit((unsigned char)(*text)[1]))
+		return 0;
+	for (++*text; isdigit((unsigned char)**text); ++*text) {
+		thousandths += weight * (**text - '0');
+		weight /= 10;
+	}
+	return thousandths;
+}
+
+int
+parse_time(const char *text, int64_t *ms)
+{
+	int64_t	whole, thousandths;
+	size_t	i;
+
+	errno = EINVAL;
+	if (!isdigit((unsigned char)*text))
+		return -1;
+	whole = digits(&text, PARSE_TIME_MAX + 1);
+	thousandths = fraction(&text);
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(text, units[i].name) != 0)
+			continue;
+		*ms = whole * units[i].ms + thousandths * units[i].ms / 1000;
+		errno = ERANGE;
+		return *ms > PARSE_TIME_MAX ? -1 : 0;
+	}
+	return -1;
+}
+
+int
+parse_number(const char *text, int min, int max, int *number)
+{
+	const char	*p = text;
+	char		*end;
+	long		 n;
+
+	if (*p == '+' || *p == '-')
+		p++;
+	errno = EINVAL;
+	if (!isdigit((unsigned char)*p))
+		return -1;
+	n = strtol(text, &end, 10);
+	if (*end != '\0') {
+		errno = EINVAL;
+		return -1;
+	}
+	errno = ERANGE;
+	if (n < min || n > max)
+		return -1;
+	*number = (int)n;
+	return 0;
+}

@@ -1,0 +1,23 @@
+/* Numbers and times as people write them in arguments. Pure. */
+#ifndef PARSE_H
+#define PARSE_H
+
+#include <stdint.h>
+
+#define PARSE_TIME_MAX (INT64_C(24) * 86400 * 1000)	/* ms: 24 days, so that
+							   it fits in poll's */
+
+/*
+ * Read a time: digits and a unit of ms, s, m or h; a bare number is seconds. A
+ * fraction (1.5s) is accepted. Returns 0, or -1 with EINVAL (not a time) or
+ * ERANGE (more than PARSE_TIME_MAX).
+ */
+int	 parse_time(const char *text, int64_t *ms);
+
+/*
+ * Read a decimal number, all of text, perhaps with a sign. Returns 0, or -1
+ * with EINVAL (not a number) or ERANGE (not in min...max).
+ */
+int	 parse_number(const char *text, int min, int max, int *number);
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * The wire format between master and clients, and nothing else.
+ *
+ * A frame is a header of PROTO_HEADER bytes, then len bytes of payload. All
+ * numbers are big-endian. doc/protocol.md says the same in prose, with bytes.
+ *
+ *	offset size
+ *	     0    4  magic: 'c' 'r' 'r' '\0'
+ *	     4    2  version: PROTO_OUR_VERSION
+ *	     6    2  type: enum proto_type
+ *	     8    4  len: bytes of payload, at most PROTO_PAYLOAD_MAX
+ *	    12    4  id: chosen by the asker, echoed in every answer to it
+ *
+ * The header never changes. When a payload does, the version goes up.
+ */
+#ifndef PROTO_H
+#define PROTO_H
+
+enum {
+	PROTO_OUR_VERSION = 1,
+	PROTO_HEADER = 16,		/* bytes */
+	PROTO_TEXT_MAX = 1024,		/* bytes of text behind fixed fields */
+	PROTO_PAYLOAD_MAX = 16 << 20,	/* bytes */
+};
+
+#define PROTO_MAGIC "crr"		/* its four bytes, the NUL included */
+
+/*
+ * Every type: name, number, least and greatest length of its payload. The
+ * comment gives the payload's fields; uN and iN are N bits wide, text is the
+ * rest of the payload, UTF-8 without a NUL at its end. A flag or mode that is
+ * not listed is refused with ERROR.
+ *
+ * VERSION	m→c	answer to a frame of another version, then the end.
+ *		text: the master's program version.
+ * DONE		m→c	what was asked is done. No field.
+ * ERROR	m→c	refused, or failed. text: one line for people.
+ * EVENT	m→c	something happened. u16 kind (enum event_kind of
+ *		event.h), u16 zero, i32 worker id or -1, i32 pid or -1,
+ *		u32 generation, u32 count (kind says of what), u64
+ *		ms since 1970, text: the reason.
+ * RELOAD	c→m	replace all workers. u32 flags: enum proto_reload.
+ *		Answers: EVENTs, then DONE or ERROR.
+ * STATUS	c→m	No field. Answers: STATUS_MASTER, then STATUS_LISTENER
+ *		each followed by its STATUS_QUEUEs, STATUS_WORKERs, DONE.
+ * SCALE	c→m	u32 mode: enum proto_scale, i32 number.
+ *		Answers: EVENTs, then DONE or ERROR.
+ * STOP		c→m	u32 flags: enum proto_stop. Answers: EVENTs, DONE when
+ *		the last worker is gone; then the master closes and exits.
+ * READY	c→m	the worker that says so is ready. No field. From a
+ *		worker's process only; a second one is acknowledged and
+ *		changes nothing. Answer: DONE or ERROR.
+ * STATUS_MASTER m→c	u32 pid, u32 state: enum proto_state, u32 workers
+ *		wanted, u32 generation, u32 reloads completed, u32 reloads
+ *		failed, u64 ms up, then five texts, each u16 length and bytes:
+ *		program version, name, socket path, directory, command (its
+ *		arguments separated by NUL bytes).
+ * STATUS_LISTENER m→c	u32 index, u32 type: enum proto_listener, u32 1 if
+ *		given by -l, u32 queues, text: the address.
+ * STATUS_QUEUE	m→c	u32 index of its listener, u32 seat, u32 depth
+ *		(connections not yet accepted), u32 1 if steered to.
+ * STATUS_WORKER m→c	u32 id, u32 pid or 0, u32 seat, u32 generation,
+ *		u32 state: enum worker_state of master/worker.h as the names
+ *		in doc/protocol.md, u32 restarts (after a crash), u64 ms since
+ *		it was started, u64 ms in this state, u64 ms to the next start
+ *		or 0, u32 connections in hand and u32 queued (while draining),
+ *		text: how its predecessor or itself last ended, or nothing.
+ */
+#define PROTO_TYPES(X) \
+	X(VERSION,		1,	0,	64) \
+	X(DONE,			2,	0,	0) \
+	X(ERROR,		3,	1,	PROTO_TEXT_MAX) \
+	X(EVENT,		4,	28,	28 + PROTO_TEXT_MAX) \
+	X(RELOAD,		5,	4,	4) \
+	X(STATUS,		6,	0,	0) \
+	X(SCALE,		7,	8,	8) \
+	X(STOP,			8,	4,	4) \
+	X(READY,		9,	0,	0) \
+	X(STATUS_MASTER,	10,	42,	1 << 20) \
+	X(STATUS_LISTENER,	11,	17,	16 + PROTO_TEXT_MAX) \
+	X(STATUS_QUEUE,		12,	16,	16) \
+	X(STATUS_WORKER,	13,	56,	56 + PROTO_TEXT_MAX)
+
+enum proto_type {
+#define X(name, number, least, greatest) PROTO_##name = number,
+	PROTO_TYPES(X)
+#undef X
+};
+
+enum proto_reload {			/* RELOAD's flags */
+	PROTO_RELOAD_RESET = 1,		/* end a reload in progress instead */
+	PROTO_RELOAD_NOWAIT = 2,	/* DONE as soon as it is accepted */
+};
+
+enum proto_scale {			/* SCALE's modes */
+	PROTO_SCALE_TO = 0,		/* number of workers */
+	PROTO_SCALE_BY = 1,		/* number more, or fewer if negative */
+};
+
+enum proto_stop {			/* STOP's flags */
+	PROTO_STOP_NOW = 1,		/* SIGKILL instead of the stop signal */
+};
+
+enum proto_state {			/* of the master */
+	PROTO_STATE_STARTING = 0,	/* not all workers were ready yet */
+	PROTO_STATE_SERVING = 1,
+	PROTO_STATE_RELOADING = 2,
+	PROTO_STATE_STOPPING = 3,
+};
+
+enum proto_listener {			/* kind of a listener */
+	PROTO_LISTENER_TCP = 0,
+	PROTO_LISTENER_UDP = 1,
+	PROTO_LISTENER_UNIX = 2,
+	PROTO_LISTENER_UNIXGRAM = 3,
+};
+
+#endif

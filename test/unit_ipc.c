@@ -1,0 +1,596 @@
+/* Frames whole, in pieces and wrong; and the examples of doc/protocol.md. */
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "ipc.h"
+#include "test/tap.h"
+
+static const struct type {
+	const char	*name;
+	unsigned	 number;
+	uint32_t	 least, greatest;
+} types[] = {
+#define X(name, number, least, greatest) { #name, number, least, greatest },
+	PROTO_TYPES(X)
+#undef X
+};
+
+enum {
+	NTYPES = sizeof(types) / sizeof(types[0]),
+	ID = 0x01020304,
+	PAUSE_MS = 2,
+	SOON_MS = 5000,			/* what should not take long */
+};
+
+/* Write a frame whose payload is n bytes of 'x'; return its size. */
+static size_t
+build(unsigned char *buf, unsigned type, uint32_t len, size_t n)
+{
+	ipc_header(buf, (enum proto_type)type, len, ID);
+	memset(buf + PROTO_HEADER, 'x', n);
+	return PROTO_HEADER + n;
+}
+
+static void
+pause_ms(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+static void
+test_numbers(void)
+{
+	unsigned char p[8];
+
+	ipc_put16(p, 0xfedc);
+	ok(p[0] == 0xfe && p[1] == 0xdc && ipc_get16(p) == 0xfedc,
+	    "16 bits are big-endian both ways");
+	ipc_put32(p, 0xfedcba98);
+	ok(p[0] == 0xfe && p[3] == 0x98 && ipc_get32(p) == 0xfedcba98,
+	    "32 bits are big-endian both ways");
+	ipc_put64(p, UINT64_C(0xfedcba9876543210));
+	ok(p[0] == 0xfe && p[7] == 0x10 &&
+	    ipc_get64(p) == UINT64_C(0xfedcba9876543210),
+	    "64 bits are big-endian both ways");
+}
+
+static void
+test_header(void)
+{
+	static const unsigned char	expected[] = {
+		'c', 'r', 'r', 0, 0, 1, 0, 5, 0, 0, 0, 4, 1, 2, 3, 4
+	};
+	unsigned char			head[PROTO_HEADER];
+
+	ipc_header(head, PROTO_RELOAD, 4, ID);
+	ok(memcmp(head, expected, sizeof(head)) == 0,
+	    "a header has magic, version, type, len and id");
+	ok(strcmp(ipc_type_name(PROTO_RELOAD), "RELOAD") == 0,
+	    "a type has a name");
+	ok(strcmp(ipc_type_name(0), "unknown") == 0 &&
+	    strcmp(ipc_type_name(65535), "unknown") == 0,
+	    "another number has none");
+}
+
+static void
+test_pieces(void)
+{
+	unsigned char		buf[64];
+	size_t			size = build(buf, PROTO_SCALE, 8, 8), i;
+	struct ipc_frame	f;
+	bool			more = true;
+
+	for (i = 0; i < size; i++)
+		more = more && ipc_parse(buf, i, &f) == IPC_MORE;
+	ok(more, "a frame that lacks a byte or more needs more");
+	ok(ipc_parse(buf, size, &f) == IPC_FRAME &&
+	    f.version == PROTO_OUR_VERSION && f.type == PROTO_SCALE &&
+	    f.len == 8 && f.id == ID && f.payload == buf + PROTO_HEADER,
+	    "with its last byte it is whole");
+	memset(buf + size, 'y', sizeof(buf) - size);
+	ok(ipc_parse(buf, sizeof(buf), &f) == IPC_FRAME && f.len == 8,
+	    "what follows it does not matter");
+}
+
+static void
+test_many(void)
+{
+	unsigned char		buf[4096];
+	struct ipc_frame	f;
+	size_t			used = 0, at = 0;
+	unsigned		n = 0;
+
+	while (used + PROTO_HEADER + 8 <= sizeof(buf))
+		used += n++ % 2 == 0 ? build(buf + used, PROTO_SCALE, 8, 8) :
+		    build(buf + used, PROTO_DONE, 0, 0);
+	while (ipc_parse(buf + at, used - at, &f) == IPC_FRAME) {
+		at += PROTO_HEADER + f.len;
+		n--;
+	}
+	ok(n == 0 && at == used, "each of many frames in one read is found");
+}
+
+static void
+test_version(void)
+{
+	unsigned char		buf[PROTO_HEADER];
+	struct ipc_frame	f;
+	size_t			i;
+	bool			more = true;
+
+	build(buf, 0xffff, 0xffffffff, 0);
+	ipc_put16(buf + 4, 2);
+	for (i = 0; i < sizeof(buf); i++)
+		more = more && ipc_parse(buf, i, &f) == IPC_MORE;
+	ok(more && ipc_parse(buf, sizeof(buf), &f) == IPC_VERSION &&
+	    f.version == 2 && f.len == 0xffffffff && f.id == ID,
+	    "another version is told from the header alone, whatever its type");
+	ipc_put16(buf + 4, 0);
+	ok(ipc_parse(buf, sizeof(buf), &f) == IPC_VERSION && f.version == 0,
+	    "version 0 is another one");
+}
+
+static void
+test_types(void)
+{
+	unsigned char		buf[PROTO_HEADER];
+	struct ipc_frame	f;
+	unsigned		type, i;
+	bool			good = true, known;
+
+	for (type = 0; type <= 0xffff; type++) {
+		build(buf, type, 0xffffffff, 0);
+		for (known = false, i = 0; i < NTYPES; i++)
+			known = known || types[i].number == type;
+		if (!known)
+			good = good && ipc_parse(buf, sizeof(buf), &f) ==
+			    IPC_TYPE && f.type == type && f.id == ID;
+	}
+	ok(good, "every unknown type is told from the header alone");
+}
+
+static enum ipc_result
+parse_len(unsigned type, uint32_t len)
+{
+	unsigned char		buf[PROTO_HEADER];
+	struct ipc_frame	f;
+
+	build(buf, type, len, 0);
+	return ipc_parse(buf, sizeof(buf), &f);
+}
+
+static void
+test_lengths(void)
+{
+	const struct type	*t;
+	char			 sentence[80];
+
+	for (t = types; t < types + NTYPES; t++) {
+		snprintf(sentence, sizeof(sentence), "%s has %lu to %lu bytes, "
+		    "no fewer, no more", t->name, (unsigned long)t->least,
+		    (unsigned long)t->greatest);
+		ok((t->least == 0 ||
+		    parse_len(t->number, t->least - 1) == IPC_LENGTH) &&
+		    parse_len(t->number, t->least) ==
+		    (t->least == 0 ? IPC_FRAME : IPC_MORE) &&
+		    parse_len(t->number, t->greatest) ==
+		    (t->greatest == 0 ? IPC_FRAME : IPC_MORE) &&
+		    parse_len(t->number, t->greatest + 1) == IPC_LENGTH &&
+		    parse_len(t->number, 0x80000000) == IPC_LENGTH &&
+		    parse_len(t->number, 0xffffffff) == IPC_LENGTH &&
+		    t->greatest <= PROTO_PAYLOAD_MAX, sentence);
+	}
+}
+
+static void
+test_garbage(void)
+{
+	unsigned char		buf[PROTO_HEADER];
+	struct ipc_frame	f;
+	size_t			i;
+	bool			good = true;
+
+	for (i = 0; i < 4; i++) {
+		build(buf, PROTO_DONE, 0, 0);
+		buf[i] ^= 1;
+		good = good && ipc_parse(buf, i, &f) == IPC_MORE &&
+		    ipc_parse(buf, i + 1, &f) == IPC_GARBAGE;
+	}
+	ok(good, "garbage is told from the first byte that differs");
+	ok(ipc_parse("GET / HTTP/1.1\r\n", 16, &f) == IPC_GARBAGE,
+	    "HTTP is garbage");
+}
+
+static void
+check_path(const char *path, const char *name, const char *environment,
+    const char *expected, int code)
+{
+	char	buf[256] = "", sentence[256];
+	int	rc;
+
+	if (environment == NULL)
+		unsetenv("CRR_SOCKET");
+	else
+		setenv("CRR_SOCKET", environment, 1);
+	rc = ipc_path(path, name, buf, sizeof(buf));
+	snprintf(sentence, sizeof(sentence),
+	    "path %.20s, name %.20s, CRR_SOCKET %s: %s",
+	    path == NULL ? "none" : path, name == NULL ? "none" : name,
+	    environment == NULL ? "unset" : environment,
+	    code == 0 ? expected : strerror(code));
+	ok(code == 0 ? rc == 0 && strcmp(buf, expected) == 0 :
+	    rc == -1 && errno == code, sentence);
+}
+
+static void
+test_path(void)
+{
+	char	standard[64], shop[80], longest[128], longer[128];
+	size_t	max = sizeof(((struct sockaddr_un *)0)->sun_path);
+
+	if (getuid() == 0)
+		snprintf(standard, sizeof(standard), "/run/crr/");
+	else
+		snprintf(standard, sizeof(standard), "/tmp/crr-%u/",
+		    (unsigned)getuid());
+	snprintf(shop, sizeof(shop), "%sshop.sock", standard);
+	strcat(standard, "default.sock");
+	memset(longest, 'x', sizeof(longest));
+	memcpy(longer, longest, sizeof(longer));
+	longest[max - 1] = longer[max] = '\0';
+
+	check_path("/a", "b", "/c", "/a", 0);
+	check_path(NULL, "shop", "/c", shop, 0);
+	check_path(NULL, NULL, "/c", "/c", 0);
+	check_path(NULL, NULL, NULL, standard, 0);
+	check_path(NULL, NULL, "", standard, 0);
+	check_path(longest, NULL, NULL, longest, 0);
+	check_path(longer, NULL, NULL, NULL, ENAMETOOLONG);
+	check_path(NULL, longest, NULL, NULL, ENAMETOOLONG);
+	check_path(NULL, NULL, longer, NULL, ENAMETOOLONG);
+	check_path("", NULL, NULL, NULL, EINVAL);
+	check_path(NULL, "", NULL, NULL, EINVAL);
+	check_path(NULL, ".shop", NULL, NULL, EINVAL);
+	check_path(NULL, "a/b", NULL, NULL, EINVAL);
+	ok(ipc_connect(longer, -1) == -1 && errno == ENAMETOOLONG,
+	    "a path that is too long is not connected to");
+	unsetenv("CRR_SOCKET");
+}
+
+/* Make two ends; the other one is a plain descriptor. */
+static void
+make_pair(struct ipc *ipc, int *other)
+{
+	int fd[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == -1)
+		abort();
+	ipc_init(ipc, fd[0]);
+	*other = fd[1];
+}
+
+static void
+write_all(int fd, const void *data, size_t size)
+{
+	if (write(fd, data, size) != (ssize_t)size)
+		abort();
+}
+
+/* Start a process that does what writer says and ends. */
+static void
+fork_writer(struct ipc *ipc, int other, void (*writer)(int))
+{
+	pid_t pid;
+
+	fflush(stdout);
+	if ((pid = fork()) == -1)
+		abort();
+	if (pid != 0) {
+		close(other);
+		return;
+	}
+	close(ipc->fd);
+	writer(other);
+	_exit(0);
+}
+
+static void
+write_slowly(int fd)
+{
+	unsigned char	buf[256];
+	size_t		size, i;
+
+	size = build(buf, PROTO_SCALE, 8, 8);
+	size += build(buf + size, PROTO_DONE, 0, 0);
+	size += build(buf + size, PROTO_ERROR, 30, 30);
+	for (i = 0; i < size; i++) {
+		write_all(fd, buf + i, 1);
+		pause_ms(PAUSE_MS);
+	}
+}
+
+static void
+test_slow(void)
+{
+	struct ipc		ipc;
+	struct ipc_frame	f;
+	int			other;
+
+	make_pair(&ipc, &other);
+	fork_writer(&ipc, other, write_slowly);
+	ok(ipc_next(&ipc, &f, SOON_MS) == 1 && f.type == PROTO_SCALE &&
+	    f.len == 8 && f.payload[7] == 'x' &&
+	    ipc_next(&ipc, &f, SOON_MS) == 1 && f.type == PROTO_DONE &&
+	    ipc_next(&ipc, &f, -1) == 1 && f.type == PROTO_ERROR &&
+	    f.len == 30 && memcmp(f.payload, "xxxxx", 5) == 0,
+	    "frames that come byte by byte are whole");
+	ok(ipc_next(&ipc, &f, SOON_MS) == 0 && ipc_next(&ipc, &f, -1) == 0,
+	    "the end between two frames is an end, and stays one");
+	ipc_close(&ipc);
+	wait(NULL);
+}
+
+static void
+write_much(int fd)
+{
+	struct ipc	 ipc;
+	unsigned char	*payload = malloc(1 << 20);
+	uint32_t	 i;
+
+	ipc_init(&ipc, fd);
+	for (i = 0; i < 1 << 20; i++)
+		payload[i] = (unsigned char)(i % 251);
+	for (i = 0; i < 1000; i++)
+		if (ipc_send(&ipc, PROTO_DONE, i, NULL, 0) == -1)
+			abort();
+	if (ipc_send(&ipc, PROTO_STATUS_MASTER, ID, payload, 1 << 20) == -1)
+		abort();
+	free(payload);
+	ipc_close(&ipc);
+}
+
+static void
+test_much(void)
+{
+	struct ipc		ipc;
+	struct ipc_frame	f;
+	uint32_t		i;
+	int			other;
+	bool			good = true;
+
+	make_pair(&ipc, &other);
+	fork_writer(&ipc, other, write_much);
+	for (i = 0; i < 1000; i++)
+		good = good && ipc_next(&ipc, &f, SOON_MS) == 1 &&
+		    f.type == PROTO_DONE && f.id == i;
+	ok(good, "a thousand frames come in their order");
+	good = ipc_next(&ipc, &f, SOON_MS) == 1 && f.len == 1 << 20;
+	for (i = 0; good && i < 1 << 20; i++)
+		good = f.payload[i] == i % 251;
+	ok(good && ipc_next(&ipc, &f, SOON_MS) == 0,
+	    "a payload of a mebibyte is sent and read");
+	ipc_close(&ipc);
+	wait(NULL);
+}
+
+/* Give ipc_next these bytes and the end of file. */
+static void
+check_bytes(const unsigned char *buf, size_t size, int code,
+    const char *sentence)
+{
+	struct ipc		ipc;
+	struct ipc_frame	f;
+	int			other, rc;
+
+	make_pair(&ipc, &other);
+	write_all(other, buf, size);
+	close(other);
+	errno = 0;
+	rc = ipc_next(&ipc, &f, SOON_MS);
+	ok(rc == -1 && errno == code && ipc.size <= 8192, sentence);
+	ipc_close(&ipc);
+}
+
+static void
+test_broken(void)
+{
+	unsigned char		buf[64];
+	size_t			size;
+	struct ipc		ipc;
+	struct ipc_frame	f;
+	int			other;
+
+	size = build(buf, PROTO_SCALE, 8, 8);
+	check_bytes(buf, 1, EPROTO, "an end after one byte is an error");
+	check_bytes(buf, PROTO_HEADER, EPROTO,
+	    "an end after the header is an error");
+	check_bytes(buf, size - 1, EPROTO,
+	    "an end before the last byte is an error");
+	build(buf, PROTO_SCALE, 9, 8);
+	check_bytes(buf, size, EPROTO, "a wrong length is an error");
+	build(buf, PROTO_SCALE, 0xffffffff, 8);
+	check_bytes(buf, size, EPROTO, "a huge length takes no memory");
+	build(buf, 999, 8, 8);
+	check_bytes(buf, size, EPROTO, "an unknown type is an error");
+	check_bytes((const unsigned char *)"x", 1, EPROTO,
+	    "garbage is an error");
+
+	make_pair(&ipc, &other);
+	build(buf, PROTO_SCALE, 8, 0);
+	ipc_put16(buf + 4, 7);
+	write_all(other, buf, PROTO_HEADER);
+	ok(ipc_next(&ipc, &f, SOON_MS) == -1 && errno == EPROTONOSUPPORT &&
+	    f.version == 7, "another version is named");
+	close(other);
+	ipc_close(&ipc);
+}
+
+static void
+test_waiting(void)
+{
+	unsigned char		buf[64];
+	struct ipc		ipc;
+	struct ipc_frame	f;
+	int			other;
+
+	make_pair(&ipc, &other);
+	ok(ipc_next(&ipc, &f, 0) == -1 && errno == ETIMEDOUT,
+	    "no time to wait is no frame");
+	build(buf, PROTO_SCALE, 8, 8);
+	write_all(other, buf, 10);
+	ok(ipc_next(&ipc, &f, 10) == -1 && errno == ETIMEDOUT,
+	    "half a frame in time is no frame");
+	write_all(other, buf + 10, PROTO_HEADER + 8 - 10);
+	ok(ipc_next(&ipc, &f, 0) == 1 && f.type == PROTO_SCALE,
+	    "its second half makes it one");
+	close(other);
+	ipc_close(&ipc);
+}
+
+static void
+test_send(void)
+{
+	struct ipc		ipc;
+	struct ipc_frame	f;
+	unsigned char		payload[9] = { 0 };
+	int			other;
+
+	make_pair(&ipc, &other);
+	ok(ipc_send(&ipc, PROTO_SCALE, ID, payload, 7) == -1 &&
+	    errno == EMSGSIZE && ipc_send(&ipc, PROTO_SCALE, ID, payload, 9) ==
+	    -1 && errno == EMSGSIZE && ipc_send(&ipc, (enum proto_type)999, ID,
+	    NULL, 0) == -1 && errno == EMSGSIZE,
+	    "a payload that its type can't have is not sent");
+	close(other);
+	ok(ipc_send(&ipc, PROTO_SCALE, ID, payload, 8) == -1 &&
+	    errno == EPIPE, "sending to nobody raises no signal");
+	ok(ipc_next(&ipc, &f, SOON_MS) == 0, "and the end is an end");
+	ipc_close(&ipc);
+	ok(ipc.fd == -1 && ipc.buf == NULL, "what is closed keeps nothing");
+	ipc_close(&ipc);
+}
+
+static void
+test_connect(void)
+{
+	struct sockaddr_un	sun = { .sun_family = AF_UNIX };
+	int			listener, fd, full[64], n = 0;
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "/tmp/unit_ipc.%ld",
+	    (long)getpid());
+	ok(ipc_connect(sun.sun_path, SOON_MS) == -1 && errno == ENOENT,
+	    "nobody's path is ENOENT");
+	listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (listener == -1 ||
+	    bind(listener, (struct sockaddr *)&sun, sizeof(sun)) == -1)
+		abort();
+	ok(ipc_connect(sun.sun_path, SOON_MS) == -1 && errno == ECONNREFUSED,
+	    "one that does not listen is ECONNREFUSED");
+	if (listen(listener, 1) == -1)
+		abort();
+	fd = ipc_connect(sun.sun_path, -1);
+	ok(fd != -1 && (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0,
+	    "a connection is close-on-exec");
+	while (n < 64 && (full[n] = ipc_connect(sun.sun_path, 20)) != -1)
+		n++;
+	ok(n < 64 && errno == ETIMEDOUT,
+	    "one that accepts nobody is given up in time");
+	while (n > 0)
+		close(full[--n]);
+	close(fd);
+	close(listener);
+	unlink(sun.sun_path);
+}
+
+/* Read the next block of hex out of the document; return its bytes. */
+static size_t
+read_example(FILE *doc, unsigned char *buf, size_t size)
+{
+	char		line[256], *p;
+	size_t		n = 0;
+	unsigned	byte;
+	int		width;
+
+	do {
+		if (fgets(line, sizeof(line), doc) == NULL)
+			return 0;
+	} while (strcmp(line, "```hex\n") != 0);
+	while (fgets(line, sizeof(line), doc) != NULL && *line != '`')
+		for (p = line; n < size &&
+		    sscanf(p, "%2x%n", &byte, &width) == 1; p += width)
+			buf[n++] = (unsigned char)byte;
+	return n;
+}
+
+static void
+check_event(const struct ipc_frame *f)
+{
+	static const char text[] = "killed by SIGSEGV";
+
+	ok(ipc_get16(f->payload) == EVENT_WORKER_DOWN &&
+	    ipc_get32(f->payload + 8) == 77659 &&
+	    f->len == 28 + strlen(text) &&
+	    memcmp(f->payload + 28, text, strlen(text)) == 0,
+	    "the documented event is what its text says");
+}
+
+static void
+test_document(void)
+{
+	FILE			*doc = fopen("doc/protocol.md", "r");
+	unsigned char		 buf[1024];
+	struct ipc_frame	 f;
+	size_t			 size, i;
+	char			 sentence[80];
+
+	if (doc == NULL) {
+		ok(false, "doc/protocol.md is read from the top directory");
+		return;
+	}
+	for (i = 0; i < NTYPES; i++) {
+		size = read_example(doc, buf, sizeof(buf));
+		snprintf(sentence, sizeof(sentence),
+		    "the documented example of %s is one whole frame",
+		    types[i].name);
+		ok(ipc_parse(buf, size, &f) == IPC_FRAME && f.id == 7 &&
+		    f.type == types[i].number && size == PROTO_HEADER + f.len,
+		    sentence);
+		if (f.type == PROTO_EVENT && f.payload != NULL)
+			check_event(&f);
+	}
+	ok(read_example(doc, buf, sizeof(buf)) == 0,
+	    "there is no example of a type that does not exist");
+	fclose(doc);
+}
+
+int
+main(void)
+{
+	test_numbers();
+	test_header();
+	test_pieces();
+	test_many();
+	test_version();
+	test_types();
+	test_lengths();
+	test_garbage();
+	test_path();
+	test_slow();
+	test_much();
+	test_broken();
+	test_waiting();
+	test_send();
+	test_connect();
+	test_document();
+	return done();
+}

@@ -1,0 +1,280 @@
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "out.h"
+#include "usage.h"
+
+enum {
+	WORD_MAX = 32,			/* bytes; longer words resemble none */
+	OPTIONS_MAX = 40,		/* of one command */
+};
+
+static const char crr_text[] =
+"usage: crr COMMAND [option ...]\n"
+"\n"
+"Run any server as a cluster, and restart it without losing a request.\n"
+"\n"
+"  run       start a command as workers, and stay to look after them\n"
+"  reload    replace the workers one by one\n"
+"  status    show master, listeners and workers\n"
+"  scale     change the number of workers\n"
+"  stop      stop the workers and the master\n"
+"  help      show how a command is used\n"
+"\n"
+"  -h, --help      show this\n"
+"  -V, --version   show the version\n"
+"\n"
+"example:\n"
+"  crr run -w 4 -- node server.js\n"
+"  crr reload\n";
+
+#define COMMON_TEXT \
+"  -n, --name NAME      of the master (else $CRR_SOCKET, else default)\n" \
+"  -s, --socket PATH    of the master, instead of its name\n" \
+"  -q, --quiet          write nothing but errors\n" \
+"\n"
+
+#define TIME_TEXT \
+"TIME is 500ms, 10s, 2m or 1h; a bare number is seconds.\n" \
+"\n"
+
+static const struct text {
+	const char *command, *text;
+} texts[] = {
+	{ "run",
+"usage: crr run [option ...] [--] command [argument ...]\n"
+"\n"
+"Start the command as workers that share its port, and stay their master.\n"
+"\n"
+"  -w, --workers N|auto   how many (default auto: one for each usable CPU)\n"
+"  -l, --listen ADDR      open ADDR and hand it over: 8080, 127.0.0.1:80,\n"
+"                         [::1]:80; may be repeated\n"
+"  -n, --name NAME        of this master, for clients (default \"default\")\n"
+"  -s, --socket PATH      of the control socket, instead of the name's\n"
+"      --ready HOW        a worker is ready when it calls listen(2) (listen,\n"
+"                         the default), says so (notify), or has lived\n"
+"                         for a time (alive:TIME)\n"
+"      --start-timeout TIME  not ready by then: failed (default 60s)\n"
+"      --soak TIME        how long the first new worker of a reload must live\n"
+"                         before an old one is touched (default 1s)\n"
+"      --wait TIME        pause between workers of a reload (default 0)\n"
+"      --surge N          extra workers in a reload (default 1);\n"
+"                         0: stop first, then start\n"
+"      --drain TIME       the most to wait for what a worker has in hand\n"
+"                         (default 10s)\n"
+"      --stop-signal SIG  what ends a worker (default TERM)\n"
+"      --stop-timeout TIME  then SIGKILL to its process group (default 30s)\n"
+"      --no-share         don't catch the workers' bind(2)\n"
+"      --queue shared     one queue for all workers instead of one each\n"
+"  -C, --chdir DIR        where to start; looked up anew at each start\n"
+"      --env-file FILE    of NAME=VALUE lines; read anew at each start\n"
+"      --user USER[:GROUP]  who the workers are\n"
+"  -q, --quiet            no lines on stdout, warnings and errors alone\n"
+"  -v, --verbose          debug lines on stderr\n"
+"\n"
+TIME_TEXT
+"example:\n"
+"  crr run -w 4 --name shop -- node server.js\n" },
+
+	{ "reload",
+"usage: crr reload [--no-wait] [--timeout TIME] [--reset]\n"
+"                  [-q] [-n NAME | -s PATH]\n"
+"\n"
+"Replace the workers one by one, and wait until all are new.\n"
+"\n"
+"      --no-wait        return as soon as the master has accepted it\n"
+"      --timeout TIME   wait no longer: status 5, and the reload goes on\n"
+"                       (default 0: as long as it takes)\n"
+"      --reset          end a reload in progress where it stands, instead\n"
+COMMON_TEXT
+TIME_TEXT
+"example:\n"
+"  crr reload --timeout 2m && echo all workers are new\n" },
+
+	{ "status",
+"usage: crr status [--json] [-q] [-n NAME | -s PATH]\n"
+"\n"
+"Show master, listeners and workers.\n"
+"\n"
+"      --json           as one line of JSON\n"
+COMMON_TEXT
+"example:\n"
+"  crr status --json | jq '.workers[].pid'\n" },
+
+	{ "scale",
+"usage: crr scale N | +N | -N [-q] [-n NAME | -s PATH]\n"
+"\n"
+"Change the number of workers, and wait until that many are ready.\n"
+"\n"
+COMMON_TEXT
+"example:\n"
+"  crr scale +2\n" },
+
+	{ "stop",
+"usage: crr stop [--now] [-q] [-n NAME | -s PATH]\n"
+"\n"
+"Stop the workers and the master, and wait until they are gone.\n"
+"\n"
+"      --now            SIGKILL instead of draining and the stop signal\n"
+COMMON_TEXT
+"example:\n"
+"  crr stop -n shop\n" },
+
+	{ "help",
+"usage: crr help [COMMAND]\n"
+"\n"
+"Show how a command is used.\n"
+"\n"
+"example:\n"
+"  crr help run\n" },
+};
+
+void
+usage(const char *command, int status)
+{
+	const char	*text = crr_text;
+	size_t		 i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (command != NULL && strcmp(command, texts[i].command) == 0)
+			text = texts[i].text;
+	fputs(text, status == 0 ? stdout : stderr);
+	if (status == 0)
+		out_flush();
+	exit(status);
+}
+
+static size_t
+least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Count the letters to insert, delete, change or swap with their neighbour to
+ * get from a to b, neither of which is longer than WORD_MAX.
+ */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t d[WORD_MAX + 1][WORD_MAX + 1], i, j;
+
+	for (i = 0; i <= strlen(a); i++) {
+		for (j = 0; j <= strlen(b); j++) {
+			if (i == 0 || j == 0) {
+				d[i][j] = i + j;
+				continue;
+			}
+			d[i][j] = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+			d[i][j] = least(d[i][j], d[i - 1][j] + 1);
+			d[i][j] = least(d[i][j], d[i][j - 1] + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1])
+				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
+		}
+	}
+	return d[strlen(a)][strlen(b)];
+}
+
+const char *
+nearest(const char *word, const char *const *candidates)
+{
+	const char	*best = NULL;
+	size_t		 len = strlen(word), far = (len + 2) / 3 + 1, d;
+
+	if (len == 0 || len > WORD_MAX)
+		return NULL;
+	for (; *candidates != NULL; candidates++) {
+		if (strlen(*candidates) > WORD_MAX)
+			continue;
+		d = distance(word, *candidates);
+		if (len > 1 && strncmp(word, *candidates, len) == 0)
+			d = 1;
+		if (d < far) {
+			far = d;
+			best = *candidates;
+		}
+	}
+	return best;
+}
+
+/* Name the option that getopt_long returned, or could not. */
+static void
+refuse(const char *problem, int option, const struct option *longs)
+{
+	for (; longs->name != NULL; longs++)
+		if (longs->val == option)
+			fatalx(2, "option --%s %s", longs->name, problem);
+	fatalx(2, "option -%c %s", option, problem);
+}
+
+/* Name a long option that does not exist, and the nearest that does. */
+static void
+refuse_long(const char *word, const struct option *longs)
+{
+	const char	*names[OPTIONS_MAX + 2], *near;
+	char		 name[WORD_MAX + 1];
+	size_t		 len = strcspn(word, "="), n = 0, same = 0;
+
+	for (; longs->name != NULL && n < OPTIONS_MAX; longs++) {
+		same += strncmp(word, longs->name, len) == 0;
+		names[n++] = longs->name;
+	}
+	names[n] = NULL;
+	if (same > 1)
+		fatalx(2, "option --%.*s is short for several", (int)len, word);
+	snprintf(name, sizeof(name), "%.*s", (int)len, word);
+	near = len > WORD_MAX ? NULL : nearest(name, names);
+	if (near == NULL)
+		fatalx(2, "unknown option --%.*s", (int)len, word);
+	fatalx(2, "unknown option --%.*s; did you mean --%s?", (int)len, word,
+	    near);
+}
+
+/* Add what every command has to an option list of its own. */
+static void
+complete(struct option *all, const struct option *longs)
+{
+	static const struct option	ours[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	size_t				n = 0;
+
+	for (; longs->name != NULL && n < OPTIONS_MAX; longs++)
+		all[n++] = *longs;
+	memcpy(&all[n], ours, sizeof(ours));
+}
+
+int
+usage_option(int argc, char **argv, const char *letters,
+    const struct option *longs)
+{
+	struct option	all[OPTIONS_MAX + 2];
+	char		spec[2 * OPTIONS_MAX];
+	bool		plus = *letters == '+';
+	int		option;
+
+	complete(all, longs);
+	snprintf(spec, sizeof(spec), "%s:h%s", plus ? "+" : "",
+	    letters + plus);
+	opterr = 0;
+	option = getopt_long(argc, argv, spec, all, NULL);
+	if (option == 'h')
+		usage(argv[0], 0);
+	if (option != ':' && option != '?')
+		return option;
+
+	log_set_command(argv[0]);
+	if (option == ':')
+		refuse("needs an argument", optopt, all);
+	if (optopt == 0)
+		refuse_long(argv[optind - 1] + 2, all);
+	for (longs = all; longs->name != NULL; longs++)
+		if (longs->val == optopt)
+			refuse("takes no argument", optopt, all);
+	fatalx(2, "unknown option -%c", optopt);
+}
