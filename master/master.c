@@ -1,0 +1,642 @@
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "master.h"
+#include "notify.h"
+#include "request.h"
+#include "signals.h"
+#include "system.h"
+#include "trap.h"
+#include "watch.h"
+
+enum {
+	ACCEPT_AGAIN_MS = 1000,		/* after descriptors ran out */
+	LAST_WORDS_MS = 1000,		/* for clients to take the last answer */
+};
+
+/* What a descriptor in the poll set stands for. */
+enum source_kind {
+	SOURCE_SIGNAL,
+	SOURCE_CONTROL,
+	SOURCE_NOTIFY,
+	SOURCE_BIRTH,
+	SOURCE_TRAP,
+	SOURCE_CONN,
+};
+
+struct source {
+	enum source_kind kind;
+	void	*of;			/* worker or connection, or NULL */
+};
+
+struct pollset {
+	struct pollfd *fds;
+	struct source *sources;
+	size_t	 n, size;
+};
+
+/* A client hears of the reload it waits for, not of the one before. */
+static bool
+listens_to(const struct master *m, const struct conn *c)
+{
+	switch (c->wait) {
+	case CONN_WAIT_NOTHING:
+		return false;
+	case CONN_WAIT_RELOAD:
+		return c->wait_run == m->reload.run;
+	case CONN_WAIT_SCALE:
+	case CONN_WAIT_STOP:
+		break;
+	}
+	return true;
+}
+
+void
+master_tell(struct master *m, const struct event *ev)
+{
+	unsigned char wire[EVENT_WIRE_MAX];
+	char line[EVENT_LINE_MAX + 1];
+	struct conn *c;
+	size_t len;
+
+	if (!m->quiet) {
+		event_line(ev, m->signs, line, sizeof(line) - 1);
+		len = strlen(line);
+		line[len] = '\n';
+		/* A full disk or a reader that has gone must stop nothing. */
+		(void)!write(STDOUT_FILENO, line, len + 1);
+	}
+	len = event_encode(ev, wire);
+	for (c = m->conns; c != NULL; c = c->next) {
+		if (listens_to(m, c))
+			conn_send(c, PROTO_EVENT, c->wait_id, wire, len);
+	}
+}
+
+static void
+tell(struct master *m, enum event_kind kind, int count, const char *text)
+{
+	struct event ev;
+
+	event_init(&ev, kind);
+	ev.generation = m->pool.rules.generation;
+	ev.count = (unsigned)count;
+	snprintf(ev.text, sizeof(ev.text), "%s", text);
+	master_tell(m, &ev);
+}
+
+unsigned
+master_reload(struct master *m, int64_t now_ms)
+{
+	bool begins = !m->reload.active;
+	unsigned run;
+
+	run = reload_request(&m->reload, &m->pool, now_ms);
+	if (begins)
+		tell(m, EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
+	return run;
+}
+
+void
+master_reset(struct master *m, int64_t now_ms)
+{
+	if (!m->reload.active)
+		return;
+	tell(m, EVENT_RELOAD_RESET, reload_new_workers(&m->reload, &m->pool),
+	    "");
+	reload_end(&m->reload, &m->pool, now_ms);
+	request_reloaded(m, m->reload.run + 1, "the reload was reset");
+}
+
+int
+master_scale(struct master *m, int n, int64_t now_ms)
+{
+	if (listeners_grow(&m->listeners, n + m->pool.surge) == -1 ||
+	    pool_want(&m->pool, n) == -1)
+		return -1;
+	m->launch.workers = n;
+	m->scaling = true;
+	pool_turn(&m->pool, now_ms);
+	return 0;
+}
+
+void
+master_stop(struct master *m, bool now, int64_t now_ms)
+{
+	if (!m->pool.stopping && m->been_ready)
+		tell(m, EVENT_MASTER_STOPPING, 0, "");
+	m->reload.active = false;
+	pool_stop(&m->pool, now, now_ms);
+}
+
+static void
+end_reload(struct master *m, enum reload_outcome outcome, int64_t now_ms)
+{
+	int n = reload_new_workers(&m->reload, &m->pool);
+	const char *why = NULL;
+
+	if (outcome == RELOAD_FAILED) {
+		why = m->reload.why;
+		tell(m, EVENT_RELOAD_FAILED, n, why);
+		log_warnx("reload failed: %s", why);
+	} else {
+		listeners_complete(&m->listeners, m->reload.generation);
+		tell(m, EVENT_RELOAD_COMPLETE, n, "");
+	}
+	request_reloaded(m, m->reload.run, why);
+	if (reload_next(&m->reload, &m->pool, now_ms))
+		tell(m, EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
+}
+
+static void
+check_scaled(struct master *m)
+{
+	if (!m->scaling || !pool_settled(&m->pool) || m->reload.active)
+		return;
+	m->scaling = false;
+	tell(m, EVENT_SCALED, m->pool.wanted, "");
+	request_scaled(m, NULL);
+}
+
+/* The seats that new connections are to go to; nobody ready: those whose
+ * worker starts again. */
+static void
+steer(struct master *m)
+{
+	bool ready[PLAN_WORKERS_MAX + PLAN_SURGE_MAX];
+	const struct worker *w;
+	int i, n;
+
+	n = 0;
+	for (i = 0; i < m->pool.nseats; i++) {
+		ready[i] = worker_serves(m->pool.seat[i]);
+		n += ready[i];
+	}
+	for (i = 0; n == 0 && i < m->pool.nseats; i++) {
+		w = m->pool.seat[i];
+		ready[i] = w->wanted && w->state != WORKER_DOWN;
+	}
+	if (listeners_steer(&m->listeners, ready) == -1)
+		log_warn("steering");
+}
+
+static void
+turn(struct master *m, int64_t now_ms)
+{
+	enum reload_outcome outcome;
+
+	pool_turn(&m->pool, now_ms);
+	outcome = reload_turn(&m->reload, &m->pool, now_ms);
+	if (outcome != RELOAD_GOES_ON)
+		end_reload(m, outcome, now_ms);
+	steer(m);
+	if (!m->settled && pool_settled(&m->pool)) {
+		m->settled = true;
+		listeners_complete(&m->listeners, 1);
+	}
+	check_scaled(m);
+}
+
+static void
+scale_by(struct master *m, int by, int64_t now_ms)
+{
+	int n = m->pool.wanted + by;
+
+	if (n < 1 || n > PLAN_WORKERS_MAX || m->pool.stopping)
+		return;
+	request_scaled(m, "another number of workers was asked for");
+	if (master_scale(m, n, now_ms) == -1)
+		log_warn("can't scale to %d workers", n);
+}
+
+static bool
+has_terminal(void)
+{
+	int fd;
+
+	fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	if (fd == -1)
+		return false;
+	close(fd);
+	return true;
+}
+
+/* The terminal that we were started from has been closed: nobody is there any
+ * more to type Ctrl-C. */
+static void
+hang_up(struct master *m, int64_t now_ms)
+{
+	if (m->had_terminal && !has_terminal())
+		master_stop(m, false, now_ms);
+	else if (!m->pool.stopping)
+		master_reload(m, now_ms);
+}
+
+static void
+pass_on(struct master *m, int sig)
+{
+	int i;
+
+	for (i = 0; i < m->pool.nseats; i++) {
+		if (worker_runs(m->pool.seat[i]))
+			process_signal(&m->pool.seat[i]->process, sig);
+	}
+}
+
+static void
+act_on_signals(struct master *m, int64_t now_ms)
+{
+	bool term, interrupt;
+
+	signals_drain();
+	if (signals_take(SIGCHLD))
+		watch_reap(m, now_ms);
+	if (signals_take(SIGHUP))
+		hang_up(m, now_ms);
+	term = signals_take(SIGTERM);
+	interrupt = signals_take(SIGINT);
+	if (term || interrupt)
+		master_stop(m, m->pool.stopping, now_ms);
+	if (signals_take(SIGQUIT))
+		master_stop(m, true, now_ms);
+	if (signals_take(SIGTTIN))
+		scale_by(m, 1, now_ms);
+	if (signals_take(SIGTTOU))
+		scale_by(m, -1, now_ms);
+	if (signals_take(SIGUSR1))
+		pass_on(m, SIGUSR1);
+}
+
+static void
+watch_fd(struct pollset *set, int fd, short events, enum source_kind kind,
+    void *of)
+{
+	if (set->n == set->size) {
+		set->size = set->size == 0 ? 32 : set->size * 2;
+		set->fds = realloc(set->fds, set->size * sizeof(*set->fds));
+		set->sources = realloc(set->sources,
+		    set->size * sizeof(*set->sources));
+		if (set->fds == NULL || set->sources == NULL)
+			fatal(1, "poll set");
+	}
+	set->fds[set->n] = (struct pollfd){ .fd = fd, .events = events };
+	set->sources[set->n] = (struct source){ kind, of };
+	set->n++;
+}
+
+static void
+fill(struct pollset *set, const struct master *m)
+{
+	struct worker *w;
+	struct conn *c;
+	int i;
+
+	set->n = 0;
+	watch_fd(set, m->signal_fd, POLLIN, SOURCE_SIGNAL, NULL);
+	for (i = 0; i < m->pool.nseats; i++) {
+		w = m->pool.seat[i];
+		if (w->process.birth_fd != -1)
+			watch_fd(set, w->process.birth_fd, POLLIN,
+			    SOURCE_BIRTH, w);
+		if (w->process.trap_fd != -1)
+			watch_fd(set, w->process.trap_fd, POLLIN,
+			    SOURCE_TRAP, w);
+	}
+	if (m->notify_fd != -1)
+		watch_fd(set, m->notify_fd, POLLIN, SOURCE_NOTIFY, NULL);
+	if (m->accept_ms == 0 && m->nconns < CONN_MAX)
+		watch_fd(set, m->control.fd, POLLIN, SOURCE_CONTROL, NULL);
+	for (c = m->conns; c != NULL; c = c->next)
+		watch_fd(set, c->fd, conn_pending(c) ? POLLIN | POLLOUT :
+		    POLLIN, SOURCE_CONN, c);
+}
+
+static void
+sooner(int64_t *next_ms, int64_t due_ms)
+{
+	if (due_ms != 0 && (*next_ms == 0 || due_ms < *next_ms))
+		*next_ms = due_ms;
+}
+
+/* Milliseconds until something is due, for poll(2); -1: nothing is. */
+static int
+timeout(const struct master *m)
+{
+	int64_t next_ms = 0, now_ms = process_now();
+	const struct conn *c;
+
+	sooner(&next_ms, watch_next(m));
+	sooner(&next_ms, reload_deadline(&m->reload, &m->pool, now_ms));
+	sooner(&next_ms, m->accept_ms);
+	for (c = m->conns; c != NULL; c = c->next)
+		sooner(&next_ms, c->deadline_ms);
+	if (next_ms == 0)
+		return -1;
+	return next_ms <= now_ms ? 0 : (int)(next_ms - now_ms);
+}
+
+static void
+accept_one(struct master *m, int64_t now_ms)
+{
+	if (conn_accept(&m->conns, m->control.fd, now_ms) != NULL)
+		m->nconns++;
+	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+		m->accept_ms = now_ms + ACCEPT_AGAIN_MS;
+}
+
+struct asked {
+	struct master *m;
+	int64_t	 now_ms;
+};
+
+static void
+asked(void *arg, struct conn *c, const struct ipc_frame *f)
+{
+	struct asked *a = arg;
+
+	request_handle(a->m, c, f, a->now_ms);
+}
+
+static void
+talk(struct master *m, struct conn *c, short revents, int64_t now_ms)
+{
+	struct asked a = { m, now_ms };
+
+	if (c->fd != -1 && (revents & POLLOUT) != 0)
+		conn_flush(c);
+	if (c->fd != -1 && (revents & (POLLIN | POLLHUP | POLLERR)) != 0)
+		conn_read(c, asked, &a, now_ms);
+}
+
+/* Workers first: what they say now may decide what is answered to clients. */
+static void
+act_on_workers(struct master *m, const struct pollset *set, int64_t now_ms)
+{
+	struct worker *w;
+	short revents;
+	size_t i;
+
+	for (i = 0; i < set->n; i++) {
+		revents = set->fds[i].revents;
+		w = set->sources[i].of;
+		if (revents == 0)
+			continue;
+		if (set->sources[i].kind == SOURCE_BIRTH &&
+		    set->fds[i].fd == w->process.birth_fd)
+			watch_birth(m, w, now_ms);
+		if (set->sources[i].kind == SOURCE_TRAP &&
+		    set->fds[i].fd == w->process.trap_fd)
+			watch_trap(m, w, (revents & POLLIN) == 0, now_ms);
+		if (set->sources[i].kind == SOURCE_NOTIFY)
+			watch_notify(m, now_ms);
+	}
+}
+
+static void
+act_on_clients(struct master *m, const struct pollset *set, int64_t now_ms)
+{
+	size_t i;
+
+	for (i = 0; i < set->n; i++) {
+		if (set->fds[i].revents == 0)
+			continue;
+		if (set->sources[i].kind == SOURCE_CONTROL)
+			accept_one(m, now_ms);
+		if (set->sources[i].kind == SOURCE_CONN)
+			talk(m, set->sources[i].of, set->fds[i].revents,
+			    now_ms);
+	}
+}
+
+static void
+sweep(struct master *m)
+{
+	const struct conn *c;
+
+	conn_sweep(&m->conns);
+	m->nconns = 0;
+	for (c = m->conns; c != NULL; c = c->next)
+		m->nconns++;
+}
+
+/* Ends come first, so that nobody is signalled who has gone; the reload comes
+ * last, when all that is known has been noted. */
+static void
+loop(struct master *m)
+{
+	struct pollset set = { NULL, NULL, 0, 0 };
+	int64_t now_ms;
+
+	while (!m->pool.stopping || !pool_empty(&m->pool)) {
+		fill(&set, m);
+		if (poll(set.fds, set.n, timeout(m)) == -1 && errno != EINTR)
+			fatal(1, "poll");
+		now_ms = process_now();
+		if (m->accept_ms != 0 && m->accept_ms <= now_ms)
+			m->accept_ms = 0;
+		if (set.fds[0].revents != 0)
+			act_on_signals(m, now_ms);
+		act_on_workers(m, &set, now_ms);
+		watch_deadlines(m, now_ms);
+		act_on_clients(m, &set, now_ms);
+		conn_expire(m->conns, now_ms);
+		turn(m, now_ms);
+		sweep(m);
+	}
+	free(set.fds);
+	free(set.sources);
+}
+
+/* Give clients a moment to take the last answer. */
+static void
+say_goodbye(struct master *m)
+{
+	struct pollset set = { NULL, NULL, 0, 0 };
+	int64_t end_ms;
+	struct conn *c;
+	size_t i;
+
+	if (m->been_ready)
+		tell(m, EVENT_MASTER_STOPPED, 0, "");
+	request_stopped(m);
+	end_ms = process_now() + LAST_WORDS_MS;
+	for (;;) {
+		set.n = 0;
+		for (c = m->conns; c != NULL; c = c->next) {
+			if (conn_pending(c))
+				watch_fd(&set, c->fd, POLLOUT, SOURCE_CONN, c);
+		}
+		if (set.n == 0 || process_now() >= end_ms)
+			break;
+		if (poll(set.fds, set.n, (int)(end_ms - process_now())) == -1)
+			break;
+		for (i = 0; i < set.n; i++)
+			conn_flush(set.sources[i].of);
+	}
+	for (c = m->conns; c != NULL; c = c->next)
+		conn_close(c);
+	conn_sweep(&m->conns);
+	free(set.fds);
+	free(set.sources);
+}
+
+/* What we were started with is not for workers. */
+static void
+close_on_exec_all(void)
+{
+	const struct dirent *de;
+	DIR *dir;
+	int fd;
+
+	dir = opendir("/dev/fd");
+	if (dir == NULL)
+		return;
+	while ((de = readdir(dir)) != NULL) {
+		fd = (int)strtol(de->d_name, NULL, 10);
+		if (fd > STDERR_FILENO)
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+	closedir(dir);
+}
+
+/*
+ * Workers get the descriptor as it is. Ours is opened anew, so that a pipe or
+ * a terminal that nobody reads can't block us; O_NONBLOCK on the old one would
+ * be theirs too. A file never blocks, and a second opening would write over
+ * its beginning.
+ */
+static int
+keep_for_workers(int fd, const char *path)
+{
+	struct stat st;
+	int kept, mine;
+
+	kept = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (kept == -1)
+		fatal(1, "%s", path);
+	if (fstat(fd, &st) == -1 ||
+	    (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode)))
+		return kept;
+	mine = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (mine != -1) {
+		dup2(mine, fd);
+		close(mine);
+	}
+	return kept;
+}
+
+/* Where calls can't be caught, workers share only what is handed to them. */
+static void
+set_trap(struct master *m)
+{
+	const char *why;
+
+	m->launch.trap = false;
+	if (!m->plan.share) {
+		if (m->plan.ready == PLAN_READY_LISTEN &&
+		    m->plan.nlisten == 0)
+			fatalx(2, "--no-share: listen(2) is not seen; give "
+			    "addresses by -l, or say --ready notify or "
+			    "alive:TIME");
+		return;
+	}
+	if (trap_probe() == 0) {
+		m->launch.trap = true;
+		return;
+	}
+	why = errno == EBUSY ? "another program catches calls around us" :
+	    strerror(errno);
+	if (m->plan.nlisten == 0 && m->plan.workers > 1)
+		fatalx(1, "bind(2) can't be caught here (%s): give the "
+		    "workers their addresses by -l, or run one by -w 1", why);
+	log_warnx("bind(2) can't be caught here (%s): workers share what is "
+	    "given by -l alone", why);
+	if (m->plan.nlisten == 0)
+		m->plan.surge = 0;
+}
+
+static void
+open_listeners(struct master *m)
+{
+	const struct plan *plan = &m->plan;
+	char text[ADDRESS_TEXT_MAX];
+	int i;
+
+	if (listeners_init(&m->listeners, plan->workers + plan->surge,
+	    plan->shared_queue) == -1)
+		fatal(1, "listeners");
+	for (i = 0; i < plan->nlisten; i++) {
+		address_format(&plan->listen[i], text, sizeof(text));
+		if (listeners_open(&m->listeners, &plan->listen[i]) != NULL)
+			continue;
+		control_close(&m->control);
+		fatal(1, "-l %s", text);
+	}
+}
+
+static void
+set_up(struct master *m)
+{
+	const struct plan *plan = &m->plan;
+
+	close_on_exec_all();
+	m->launch.plan = &m->plan;
+	m->launch.listeners = &m->listeners;
+	m->launch.out_fd = keep_for_workers(STDOUT_FILENO, "/dev/stdout");
+	m->launch.err_fd = keep_for_workers(STDERR_FILENO, "/dev/stderr");
+	set_trap(m);
+	m->signs = event_signs();
+	m->had_terminal = has_terminal();
+	m->started_ms = process_now();
+	m->launch.workers = plan->workers;
+	system_adopt_orphans();
+	m->signal_fd = signals_open();
+	if (m->signal_fd == -1)
+		fatal(1, "signal pipe");
+	control_open(&m->control, plan->socket);
+	open_listeners(m);
+	m->notify_fd = notify_open(m->notify_name, sizeof(m->notify_name));
+	m->launch.notify = m->notify_fd == -1 ? NULL : m->notify_name;
+	if (pool_init(&m->pool, &m->launch, plan->workers, plan->surge) == -1)
+		fatal(1, "workers");
+}
+
+static void
+tear_down(struct master *m)
+{
+	control_close(&m->control);
+	listeners_free(&m->listeners);
+	pool_free(&m->pool);
+	close(m->signal_fd);
+	if (m->notify_fd != -1)
+		close(m->notify_fd);
+	close(m->launch.out_fd);
+	close(m->launch.err_fd);
+}
+
+int
+master_main(int argc, char **argv)
+{
+	struct master m;
+
+	memset(&m, 0, sizeof(m));
+	plan_read(&m.plan, argc, argv);
+	m.quiet = m.plan.quiet;
+	set_up(&m);
+	tell(&m, EVENT_MASTER_STARTING, m.plan.workers, "");
+	turn(&m, process_now());
+	loop(&m);
+	say_goodbye(&m);
+	tear_down(&m);
+	return m.code;
+}

@@ -1,0 +1,61 @@
+/*
+ * The master role: the poll loop, and the one place that knows workers,
+ * listeners and connections at once.
+ */
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "event.h"
+#include "conn.h"
+#include "control.h"
+#include "listener.h"
+#include "plan.h"
+#include "pool.h"
+#include "process.h"
+#include "reload.h"
+
+struct master {
+	struct plan plan;
+	struct launch launch;
+	struct listeners listeners;
+	struct pool pool;
+	struct reload reload;
+	struct control control;
+	struct conn *conns;
+	int	 nconns;
+	int	 signal_fd;
+	int	 notify_fd;		/* -1: none */
+	char	 notify_name[64];
+	int64_t	 started_ms;
+	int64_t	 accept_ms;		/* nothing is accepted before; 0 */
+	bool	 quiet;
+	bool	 signs;			/* the locale is UTF-8 */
+	bool	 had_terminal;
+	bool	 been_ready;		/* some worker was, once */
+	bool	 settled;		/* the first generation was, once */
+	bool	 scaling;		/* until all that are wanted are ready */
+	int	 code;			/* to exit with */
+};
+
+/* `crr run`: what the program is to exit with. argv[0] is "run". */
+int	 master_main(int argc, char **argv);
+
+/* Write an event on stdout and send it to the clients that wait. */
+void	 master_tell(struct master *m, const struct event *ev);
+
+/* Begin a reload or have one follow; returns the run that answers. */
+unsigned master_reload(struct master *m, int64_t now_ms);
+
+/* End a reload in progress where it stands. */
+void	 master_reset(struct master *m, int64_t now_ms);
+
+/* Want n workers. Returns 0, or -1 and errno, nothing changed. */
+int	 master_scale(struct master *m, int n, int64_t now_ms);
+
+/* Stop all workers, then end; now: without waiting for them. */
+void	 master_stop(struct master *m, bool now, int64_t now_ms);
+
+#endif

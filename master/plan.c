@@ -1,0 +1,354 @@
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ipc.h"
+#include "log.h"
+#include "parse.h"
+#include "plan.h"
+#include "signame.h"
+#include "system.h"
+#include "usage.h"
+
+enum option_value {
+	OPT_READY = USAGE_LONG,
+	OPT_START_TIMEOUT,
+	OPT_SOAK,
+	OPT_WAIT,
+	OPT_SURGE,
+	OPT_DRAIN,
+	OPT_STOP_SIGNAL,
+	OPT_STOP_TIMEOUT,
+	OPT_NO_SHARE,
+	OPT_QUEUE,
+	OPT_ENV_FILE,
+	OPT_USER,
+};
+
+static const struct option longs[] = {
+	{ "workers",		required_argument, NULL, 'w' },
+	{ "listen",		required_argument, NULL, 'l' },
+	{ "name",		required_argument, NULL, 'n' },
+	{ "socket",		required_argument, NULL, 's' },
+	{ "ready",		required_argument, NULL, OPT_READY },
+	{ "start-timeout",	required_argument, NULL, OPT_START_TIMEOUT },
+	{ "soak",		required_argument, NULL, OPT_SOAK },
+	{ "wait",		required_argument, NULL, OPT_WAIT },
+	{ "surge",		required_argument, NULL, OPT_SURGE },
+	{ "drain",		required_argument, NULL, OPT_DRAIN },
+	{ "stop-signal",	required_argument, NULL, OPT_STOP_SIGNAL },
+	{ "stop-timeout",	required_argument, NULL, OPT_STOP_TIMEOUT },
+	{ "no-share",		no_argument,	   NULL, OPT_NO_SHARE },
+	{ "queue",		required_argument, NULL, OPT_QUEUE },
+	{ "chdir",		required_argument, NULL, 'C' },
+	{ "env-file",		required_argument, NULL, OPT_ENV_FILE },
+	{ "user",		required_argument, NULL, OPT_USER },
+	{ "quiet",		no_argument,	   NULL, 'q' },
+	{ "verbose",		no_argument,	   NULL, 'v' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const struct plan defaults = {
+	.surge = 1,
+	.share = true,
+	.ready = PLAN_READY_LISTEN,
+	.start_timeout_ms = 60000,
+	.soak_ms = 1000,
+	.drain_ms = 10000,
+	.stop_timeout_ms = 30000,
+};
+
+static void
+read_number(const char *option, const char *text, int min, int max, int *n)
+{
+	if (parse_number(text, min, max, n) == -1)
+		fatalx(2, "%s %s: give a number from %d to %d", option, text,
+		    min, max);
+}
+
+static void
+read_time(const char *option, const char *text, int64_t *ms)
+{
+	if (parse_time(text, ms) == -1)
+		fatalx(2, "%s %s: give a time such as 500ms, 10s or 2m",
+		    option, text);
+}
+
+static void
+read_workers(struct plan *plan, const char *text)
+{
+	if (strcmp(text, "auto") == 0)
+		plan->workers = 0;
+	else if (parse_number(text, 1, PLAN_WORKERS_MAX, &plan->workers) == -1)
+		fatalx(2, "-w %s: give auto or a number from 1 to %d", text,
+		    PLAN_WORKERS_MAX);
+}
+
+static void
+read_listen(struct plan *plan, const char *text)
+{
+	const char *wrong;
+
+	if (plan->nlisten == PLAN_LISTEN_MAX)
+		fatalx(2, "-l %s: no more than %d addresses", text,
+		    PLAN_LISTEN_MAX);
+	wrong = address_parse(&plan->listen[plan->nlisten++], text);
+	if (wrong != NULL)
+		fatalx(2, "-l %s: %s", text, wrong);
+}
+
+static void
+read_ready(struct plan *plan, const char *text)
+{
+	if (strcmp(text, "listen") == 0)
+		plan->ready = PLAN_READY_LISTEN;
+	else if (strcmp(text, "notify") == 0)
+		plan->ready = PLAN_READY_NOTIFY;
+	else if (strncmp(text, "alive:", 6) == 0) {
+		plan->ready = PLAN_READY_ALIVE;
+		read_time("--ready", text + 6, &plan->alive_ms);
+	} else
+		fatalx(2, "--ready %s: give listen, notify or alive:TIME",
+		    text);
+}
+
+static void
+read_queue(struct plan *plan, const char *text)
+{
+	if (strcmp(text, "shared") == 0)
+		plan->shared_queue = true;
+	else if (strcmp(text, "seat") == 0)
+		plan->shared_queue = false;
+	else
+		fatalx(2, "--queue %s: give seat or shared", text);
+}
+
+static void
+read_group(struct plan *plan, const char *name)
+{
+	const struct group *gr;
+	int gid;
+
+	if (parse_number(name, 0, INT_MAX, &gid) == 0)
+		plan->gid = (gid_t)gid;
+	else if ((gr = getgrnam(name)) != NULL)
+		plan->gid = gr->gr_gid;
+	else
+		fatalx(2, "--user: no group %s here", name);
+}
+
+static void
+read_user(struct plan *plan, const char *text)
+{
+	const struct passwd *pw;
+	char *group;
+	int uid;
+
+	plan->user = strdup(text);
+	if (plan->user == NULL)
+		fatal(1, "--user");
+	group = strchr(plan->user, ':');
+	if (group != NULL)
+		*group++ = '\0';
+	pw = getpwnam(plan->user);
+	if (pw == NULL && parse_number(plan->user, 0, INT_MAX, &uid) == 0) {
+		pw = getpwuid((uid_t)uid);
+		if (pw == NULL && group == NULL)
+			fatalx(2, "--user %s: no such user here: name a group "
+			    "too (UID:GID)", text);
+		plan->uid = (uid_t)uid;
+	} else if (pw == NULL)
+		fatalx(2, "--user %s: no such user here", text);
+	if (pw != NULL) {
+		plan->uid = pw->pw_uid;
+		plan->gid = pw->pw_gid;
+	}
+	if (group != NULL)
+		read_group(plan, group);
+	if (geteuid() != 0 && plan->uid != geteuid())
+		fatalx(2, "--user %s: only root can start workers as somebody "
+		    "else", text);
+}
+
+/* $PWD is the directory as a path, which a deploy may point elsewhere. */
+static void
+current_directory(char *buf, size_t size)
+{
+	struct stat by_path, here;
+	const char *pwd;
+
+	pwd = getenv("PWD");
+	if (pwd != NULL && pwd[0] == '/' && strlen(pwd) < size &&
+	    stat(pwd, &by_path) == 0 && stat(".", &here) == 0 &&
+	    by_path.st_dev == here.st_dev && by_path.st_ino == here.st_ino)
+		memcpy(buf, pwd, strlen(pwd) + 1);
+	else if (getcwd(buf, size) == NULL)
+		fatal(1, "the current directory");
+}
+
+static void
+join(char *buf, size_t size, const char *option, const char *directory,
+    const char *path)
+{
+	int n;
+
+	if (path[0] == '/')
+		n = snprintf(buf, size, "%s", path);
+	else
+		n = snprintf(buf, size, "%s/%s", directory, path);
+	if (n < 0 || (size_t)n >= size)
+		fatalx(2, "%s %s: the path is too long", option, path);
+}
+
+static void
+find_directory(struct plan *plan, const char *chdir_to)
+{
+	char here[PATH_MAX];
+	struct stat st;
+
+	current_directory(here, sizeof(here));
+	join(plan->directory, sizeof(plan->directory), "-C", here,
+	    chdir_to == NULL ? here : chdir_to);
+	if (stat(plan->directory, &st) == -1)
+		fatal(2, "-C %s", plan->directory);
+	if (!S_ISDIR(st.st_mode))
+		fatalx(2, "-C %s: not a directory", plan->directory);
+}
+
+static void
+find_env_file(struct plan *plan, const char *file)
+{
+	char here[PATH_MAX], path[PATH_MAX];
+
+	if (file == NULL)
+		return;
+	current_directory(here, sizeof(here));
+	join(path, sizeof(path), "--env-file", here, file);
+	if (access(path, R_OK) == -1)
+		fatal(2, "--env-file %s", path);
+	plan->env_file = strdup(path);
+	if (plan->env_file == NULL)
+		fatal(1, "--env-file");
+}
+
+static void
+find_socket(struct plan *plan, const char *path, const char *name)
+{
+	char here[PATH_MAX], full[PATH_MAX];
+
+	if (path != NULL && path[0] != '/') {
+		current_directory(here, sizeof(here));
+		join(full, sizeof(full), "-s", here, path);
+		path = full;
+	}
+	/* A master inside another's worker is not the other one. */
+	if (path == NULL && name == NULL && getenv("CRR_WORKER_ID") != NULL)
+		name = "default";
+	if (ipc_path(path, name, plan->socket, sizeof(plan->socket)) == -1) {
+		if (errno == EINVAL)
+			fatalx(2, "-n %s: a name is not empty, has no / and "
+			    "does not begin with a dot", name);
+		fatalx(2, "%s: longer than a socket's address can be; give a "
+		    "shorter one by -s PATH", path == NULL ? name : path);
+	}
+	plan->name = strdup(name == NULL ? "default" : name);
+	if (plan->name == NULL)
+		fatal(1, "-n");
+}
+
+void
+plan_read(struct plan *plan, int argc, char **argv)
+{
+	const char *chdir_to = NULL, *env_file = NULL;
+	const char *path = NULL, *name = NULL;
+	int opt;
+
+	*plan = defaults;
+	plan->stop_signal = signame_number("TERM");
+	while ((opt = usage_option(argc, argv, "+w:l:n:s:C:qv", longs)) != -1) {
+		switch (opt) {
+		case 'w':
+			read_workers(plan, optarg);
+			break;
+		case 'l':
+			read_listen(plan, optarg);
+			break;
+		case 'n':
+			name = optarg;
+			break;
+		case 's':
+			path = optarg;
+			break;
+		case 'C':
+			chdir_to = optarg;
+			break;
+		case 'q':
+			plan->quiet = true;
+			log_set_level(LOG_QUIET);
+			break;
+		case 'v':
+			log_set_level(LOG_VERBOSE);
+			break;
+		case OPT_READY:
+			read_ready(plan, optarg);
+			break;
+		case OPT_START_TIMEOUT:
+			read_time("--start-timeout", optarg,
+			    &plan->start_timeout_ms);
+			break;
+		case OPT_SOAK:
+			read_time("--soak", optarg, &plan->soak_ms);
+			break;
+		case OPT_WAIT:
+			read_time("--wait", optarg, &plan->wait_ms);
+			break;
+		case OPT_SURGE:
+			read_number("--surge", optarg, 0, PLAN_SURGE_MAX,
+			    &plan->surge);
+			break;
+		case OPT_DRAIN:
+			read_time("--drain", optarg, &plan->drain_ms);
+			break;
+		case OPT_STOP_SIGNAL:
+			plan->stop_signal = signame_number(optarg);
+			if (plan->stop_signal == -1)
+				fatalx(2, "--stop-signal %s: no such signal "
+				    "here; give a name such as TERM or QUIT",
+				    optarg);
+			break;
+		case OPT_STOP_TIMEOUT:
+			read_time("--stop-timeout", optarg,
+			    &plan->stop_timeout_ms);
+			break;
+		case OPT_NO_SHARE:
+			plan->share = false;
+			break;
+		case OPT_QUEUE:
+			read_queue(plan, optarg);
+			break;
+		case OPT_ENV_FILE:
+			env_file = optarg;
+			break;
+		case OPT_USER:
+			read_user(plan, optarg);
+			break;
+		}
+	}
+	if (optind == argc)
+		fatalx(2, "run: no command; say what to run, such as: "
+		    "crr run -- ./server");
+	plan->command = argv + optind;
+	if (plan->workers == 0)
+		plan->workers = system_cpus();
+	if (plan->workers > PLAN_WORKERS_MAX)
+		plan->workers = PLAN_WORKERS_MAX;
+	find_directory(plan, chdir_to);
+	find_env_file(plan, env_file);
+	find_socket(plan, path, name);
+}

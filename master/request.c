@@ -1,0 +1,202 @@
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "request.h"
+#include "status.h"
+#include "watch.h"
+
+static void
+wait_for(struct conn *c, enum conn_wait wait, uint32_t id)
+{
+	c->wait = wait;
+	c->wait_id = id;
+}
+
+static void
+pending(struct conn *c, uint32_t id)
+{
+	unsigned char wire[EVENT_WIRE_MAX];
+	struct event ev;
+
+	event_init(&ev, EVENT_RELOAD_PENDING);
+	conn_send(c, PROTO_EVENT, id, wire, event_encode(&ev, wire));
+}
+
+static void
+reload(struct master *m, struct conn *c, const struct ipc_frame *f,
+    int64_t now_ms)
+{
+	uint32_t flags = ipc_get32(f->payload);
+	bool busy = m->reload.active;
+
+	if ((flags & ~(uint32_t)(PROTO_RELOAD_RESET | PROTO_RELOAD_NOWAIT)) !=
+	    0) {
+		conn_error(c, f->id, "RELOAD has no flags %#x", flags);
+		return;
+	}
+	if (m->pool.stopping) {
+		conn_error(c, f->id, "the master is stopping");
+		return;
+	}
+	if ((flags & PROTO_RELOAD_RESET) != 0) {
+		master_reset(m, now_ms);
+		conn_send(c, PROTO_DONE, f->id, NULL, 0);
+		return;
+	}
+	if (busy)
+		pending(c, f->id);
+	if ((flags & PROTO_RELOAD_NOWAIT) == 0) {
+		wait_for(c, CONN_WAIT_RELOAD, f->id);
+		c->wait_run = m->reload.run + 1;
+	}
+	master_reload(m, now_ms);
+	if ((flags & PROTO_RELOAD_NOWAIT) != 0)
+		conn_send(c, PROTO_DONE, f->id, NULL, 0);
+}
+
+static void
+scale(struct master *m, struct conn *c, const struct ipc_frame *f,
+    int64_t now_ms)
+{
+	uint32_t mode = ipc_get32(f->payload);
+	int32_t number = (int32_t)ipc_get32(f->payload + 4);
+	int64_t n = number;
+
+	if (mode != PROTO_SCALE_TO && mode != PROTO_SCALE_BY) {
+		conn_error(c, f->id, "SCALE has no mode %u", mode);
+		return;
+	}
+	if (mode == PROTO_SCALE_BY)
+		n += m->pool.wanted;
+	if (n < 1 || n > PLAN_WORKERS_MAX) {
+		conn_error(c, f->id, "can't scale to %lld workers: from 1 to "
+		    "%d", (long long)n, PLAN_WORKERS_MAX);
+		return;
+	}
+	if (m->pool.stopping) {
+		conn_error(c, f->id, "the master is stopping");
+		return;
+	}
+	request_scaled(m, "another number of workers was asked for");
+	if (master_scale(m, (int)n, now_ms) == -1)
+		conn_error(c, f->id, "can't scale to %d workers: %s", (int)n,
+		    strerror(errno));
+	else
+		wait_for(c, CONN_WAIT_SCALE, f->id);
+}
+
+static void
+stop(struct master *m, struct conn *c, const struct ipc_frame *f,
+    int64_t now_ms)
+{
+	uint32_t flags = ipc_get32(f->payload);
+
+	if ((flags & ~(uint32_t)PROTO_STOP_NOW) != 0) {
+		conn_error(c, f->id, "STOP has no flags %#x", flags);
+		return;
+	}
+	wait_for(c, CONN_WAIT_STOP, f->id);
+	master_stop(m, (flags & PROTO_STOP_NOW) != 0, now_ms);
+}
+
+static void
+ready(struct master *m, struct conn *c, const struct ipc_frame *f,
+    int64_t now_ms)
+{
+	if (watch_ready(m, c->pid, now_ms))
+		conn_send(c, PROTO_DONE, f->id, NULL, 0);
+	else
+		conn_error(c, f->id, "process %d is not a worker's",
+		    (int)c->pid);
+}
+
+/* Our uid and root may do everything, a worker of another identity only what
+ * workers need. */
+static bool
+allowed(const struct master *m, const struct conn *c, unsigned type)
+{
+	if (c->uid == geteuid() || c->uid == 0)
+		return true;
+	return (type == PROTO_READY || type == PROTO_RELOAD) &&
+	    watch_find(m, c->pid) != NULL;
+}
+
+void
+request_handle(struct master *m, struct conn *c, const struct ipc_frame *f,
+    int64_t now_ms)
+{
+	if (!allowed(m, c, f->type)) {
+		conn_close(c);
+		return;
+	}
+	if (c->wait != CONN_WAIT_NOTHING) {
+		conn_error(c, f->id, "wait for the answer to the last request");
+		return;
+	}
+	switch (f->type) {
+	case PROTO_RELOAD:
+		reload(m, c, f, now_ms);
+		break;
+	case PROTO_STATUS:
+		status_send(m, c, f->id, now_ms);
+		break;
+	case PROTO_SCALE:
+		scale(m, c, f, now_ms);
+		break;
+	case PROTO_STOP:
+		stop(m, c, f, now_ms);
+		break;
+	case PROTO_READY:
+		ready(m, c, f, now_ms);
+		break;
+	default:
+		conn_error(c, f->id, "%s is no request",
+		    ipc_type_name(f->type));
+		conn_finish(c, now_ms);
+	}
+}
+
+static void
+answer(struct conn *c, const char *why)
+{
+	c->wait = CONN_WAIT_NOTHING;
+	if (why == NULL)
+		conn_send(c, PROTO_DONE, c->wait_id, NULL, 0);
+	else
+		conn_error(c, c->wait_id, "%s", why);
+}
+
+void
+request_reloaded(struct master *m, unsigned run, const char *why)
+{
+	struct conn *c;
+
+	for (c = m->conns; c != NULL; c = c->next) {
+		if (c->wait == CONN_WAIT_RELOAD && c->wait_run <= run)
+			answer(c, why);
+	}
+}
+
+void
+request_scaled(struct master *m, const char *why)
+{
+	struct conn *c;
+
+	for (c = m->conns; c != NULL; c = c->next) {
+		if (c->wait == CONN_WAIT_SCALE)
+			answer(c, why);
+	}
+}
+
+void
+request_stopped(struct master *m)
+{
+	struct conn *c;
+
+	for (c = m->conns; c != NULL; c = c->next) {
+		if (c->wait != CONN_WAIT_NOTHING)
+			answer(c, c->wait == CONN_WAIT_STOP ? NULL :
+			    "the master was stopped");
+	}
+}

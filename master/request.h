@@ -1,0 +1,21 @@
+/* What each request of a client does, and who waits for what. */
+#ifndef MASTER_REQUEST_H
+#define MASTER_REQUEST_H
+
+#include "master.h"
+
+/* Answer one request, or note that the client waits. */
+void	 request_handle(struct master *m, struct conn *c,
+	    const struct ipc_frame *f, int64_t now_ms);
+
+/* The run of a reload has ended: answer who waited for it; why is NULL if all
+ * is done. */
+void	 request_reloaded(struct master *m, unsigned run, const char *why);
+
+/* The number of workers is what was asked for; why is NULL, or it can't be. */
+void	 request_scaled(struct master *m, const char *why);
+
+/* The last worker has gone. */
+void	 request_stopped(struct master *m);
+
+#endif

@@ -1,0 +1,188 @@
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "status.h"
+#include "usage.h"
+
+enum {
+	MASTER_FIXED = 32,		/* bytes before STATUS_MASTER's texts */
+	TEXT_LEN_MAX = 65535,
+};
+
+static enum proto_state
+state(const struct master *m)
+{
+	if (m->pool.stopping)
+		return PROTO_STATE_STOPPING;
+	if (m->reload.active)
+		return PROTO_STATE_RELOADING;
+	return m->settled ? PROTO_STATE_SERVING : PROTO_STATE_STARTING;
+}
+
+static unsigned char *
+put_text(unsigned char *p, const char *text, size_t len)
+{
+	if (len > TEXT_LEN_MAX)
+		len = TEXT_LEN_MAX;
+	ipc_put16(p, (uint16_t)len);
+	memcpy(p + 2, text, len);
+	return p + 2 + len;
+}
+
+/* The arguments, a NUL between two. */
+static size_t
+join_command(char *const *command, char *buf, size_t size)
+{
+	size_t len, used;
+
+	used = 0;
+	for (; *command != NULL; command++) {
+		len = strlen(*command) + 1;
+		if (len > size - used)
+			break;
+		memcpy(buf + used, *command, len);
+		used += len;
+	}
+	return used == 0 ? 0 : used - 1;
+}
+
+static void
+send_master(const struct master *m, struct conn *c, uint32_t id,
+    int64_t now_ms)
+{
+	unsigned char buf[MASTER_FIXED + 4 * 2 + 64 + 3 * PATH_MAX + 2 + 8192];
+	char command[8192];
+	unsigned char *p;
+
+	ipc_put32(buf, (uint32_t)getpid());
+	ipc_put32(buf + 4, state(m));
+	ipc_put32(buf + 8, (uint32_t)m->pool.wanted);
+	ipc_put32(buf + 12, m->pool.rules.generation);
+	ipc_put32(buf + 16, m->reload.completed);
+	ipc_put32(buf + 20, m->reload.failed);
+	ipc_put64(buf + 24, (uint64_t)(now_ms - m->started_ms));
+	p = put_text(buf + MASTER_FIXED, CRR_VERSION, strlen(CRR_VERSION));
+	p = put_text(p, m->plan.name, strnlen(m->plan.name, PATH_MAX));
+	p = put_text(p, m->plan.socket, strlen(m->plan.socket));
+	p = put_text(p, m->plan.directory, strlen(m->plan.directory));
+	p = put_text(p, command, join_command(m->plan.command, command,
+	    sizeof(command)));
+	conn_send(c, PROTO_STATUS_MASTER, id, buf, (size_t)(p - buf));
+}
+
+static enum proto_listener
+type(const struct address *a)
+{
+	if (a->u.sa.sa_family == AF_UNIX)
+		return a->type == SOCK_STREAM ? PROTO_LISTENER_UNIX :
+		    PROTO_LISTENER_UNIXGRAM;
+	return a->type == SOCK_STREAM ? PROTO_LISTENER_TCP :
+	    PROTO_LISTENER_UDP;
+}
+
+static void
+send_queue(const struct master *m, struct conn *c, uint32_t id, int index,
+    int seat)
+{
+	const struct listener *l = m->listeners.list[index];
+	unsigned char buf[16];
+
+	ipc_put32(buf, (uint32_t)index);
+	ipc_put32(buf + 4, (uint32_t)seat);
+	ipc_put32(buf + 8, queue_depth(&l->queue[seat]));
+	ipc_put32(buf + 12, l->nqueues == 1 || m->listeners.steered[seat]);
+	conn_send(c, PROTO_STATUS_QUEUE, id, buf, sizeof(buf));
+}
+
+static void
+send_listener(const struct master *m, struct conn *c, uint32_t id, int index)
+{
+	const struct listener *l = m->listeners.list[index];
+	unsigned char buf[16 + ADDRESS_TEXT_MAX];
+	char text[ADDRESS_TEXT_MAX];
+	int i, n;
+
+	n = 0;
+	for (i = 0; i < l->nqueues; i++)
+		n += l->queue[i].fd != -1;
+	address_format(&l->address, text, sizeof(text));
+	ipc_put32(buf, (uint32_t)index);
+	ipc_put32(buf + 4, type(&l->address));
+	ipc_put32(buf + 8, l->handed);
+	ipc_put32(buf + 12, (uint32_t)n);
+	memcpy(buf + 16, text, strlen(text));
+	conn_send(c, PROTO_STATUS_LISTENER, id, buf, 16 + strlen(text));
+	for (i = 0; i < l->nqueues; i++) {
+		if (l->queue[i].fd != -1)
+			send_queue(m, c, id, index, i);
+	}
+}
+
+static void
+send_worker(struct conn *c, uint32_t id, const struct worker *w,
+    int64_t now_ms)
+{
+	unsigned char buf[56 + WORKER_ENDED_MAX];
+	int64_t next_ms = 0;
+
+	if (w->state == WORKER_BACKOFF && w->deadline_ms > now_ms)
+		next_ms = w->deadline_ms - now_ms;
+	ipc_put32(buf, (uint32_t)w->id);
+	ipc_put32(buf + 4, (uint32_t)w->process.pid);
+	ipc_put32(buf + 8, (uint32_t)w->seat);
+	ipc_put32(buf + 12, w->generation);
+	ipc_put32(buf + 16, w->state);
+	ipc_put32(buf + 20, w->restarts);
+	ipc_put64(buf + 24, (uint64_t)(now_ms - w->started_ms));
+	ipc_put64(buf + 32, (uint64_t)(now_ms - w->since_ms));
+	ipc_put64(buf + 40, (uint64_t)next_ms);
+	ipc_put32(buf + 48, 0);
+	ipc_put32(buf + 52, 0);
+	memcpy(buf + 56, w->ended, strlen(w->ended));
+	conn_send(c, PROTO_STATUS_WORKER, id, buf, 56 + strlen(w->ended));
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	const struct worker *const *x = a, *const *y = b;
+
+	if ((*x)->id != (*y)->id)
+		return (*x)->id < (*y)->id ? -1 : 1;
+	return (*x)->generation < (*y)->generation ? -1 : 1;
+}
+
+static void
+send_workers(const struct master *m, struct conn *c, uint32_t id,
+    int64_t now_ms)
+{
+	const struct worker **list;
+	int i, n;
+
+	list = malloc((size_t)m->pool.nseats * sizeof(*list));
+	if (list == NULL)
+		return;
+	n = 0;
+	for (i = 0; i < m->pool.nseats; i++) {
+		if (m->pool.seat[i]->state != WORKER_DOWN)
+			list[n++] = m->pool.seat[i];
+	}
+	qsort(list, (size_t)n, sizeof(*list), by_id);
+	for (i = 0; i < n; i++)
+		send_worker(c, id, list[i], now_ms);
+	free(list);
+}
+
+void
+status_send(const struct master *m, struct conn *c, uint32_t id,
+    int64_t now_ms)
+{
+	int i;
+
+	send_master(m, c, id, now_ms);
+	for (i = 0; i < m->listeners.n; i++)
+		send_listener(m, c, id, i);
+	send_workers(m, c, id, now_ms);
+	conn_send(c, PROTO_DONE, id, NULL, 0);
+}

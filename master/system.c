@@ -1,0 +1,264 @@
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "system.h"
+
+enum { SMALL_FILE = 4096 };	/* bytes of a /proc or cgroup file we read */
+
+static ssize_t
+read_small(const char *path, char *buf, size_t size)
+{
+	ssize_t n;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	n = read(fd, buf, size - 1);
+	close(fd);
+	buf[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+static int
+affinity(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == -1)
+		return (int)sysconf(_SC_NPROCESSORS_ONLN);
+	return CPU_COUNT(&set);
+}
+
+/* CPUs that one cgroup directory allows, rounded up; INT_MAX: no limit. */
+static int
+quota_of(const char *dir)
+{
+	char path[PATH_MAX + 32], buf[SMALL_FILE];
+	long quota, period;
+
+	snprintf(path, sizeof(path), "%s/cpu.max", dir);
+	if (read_small(path, buf, sizeof(buf)) > 0) {
+		if (sscanf(buf, "%ld %ld", &quota, &period) != 2)
+			return INT_MAX;
+	} else {
+		snprintf(path, sizeof(path), "%s/cpu.cfs_quota_us", dir);
+		if (read_small(path, buf, sizeof(buf)) <= 0)
+			return INT_MAX;
+		quota = strtol(buf, NULL, 10);
+		snprintf(path, sizeof(path), "%s/cpu.cfs_period_us", dir);
+		if (read_small(path, buf, sizeof(buf)) <= 0)
+			return INT_MAX;
+		period = strtol(buf, NULL, 10);
+	}
+	if (quota <= 0 || period <= 0)
+		return INT_MAX;
+	return (int)((quota + period - 1) / period);
+}
+
+/* The least that a cgroup and those above it allow. */
+static int
+quota_up(const char *root, const char *cgroup)
+{
+	char dir[PATH_MAX];
+	int least, n;
+	char *slash;
+
+	least = INT_MAX;
+	n = snprintf(dir, sizeof(dir), "%s%s", root, cgroup);
+	if (n < 0 || (size_t)n >= sizeof(dir))
+		return least;
+	while (strlen(dir) >= strlen(root)) {
+		n = quota_of(dir);
+		if (n < least)
+			least = n;
+		slash = strrchr(dir, '/');
+		if (slash == NULL)
+			break;
+		*slash = '\0';
+	}
+	return least;
+}
+
+static bool
+has_word(const char *list, const char *word, const char *end)
+{
+	size_t len = strlen(word);
+	const char *p;
+
+	for (p = list; p + len <= end; p++) {
+		if (strncmp(p, word, len) == 0 &&
+		    (p == list || p[-1] == ',') &&
+		    (p + len == end || p[len] == ','))
+			return true;
+	}
+	return false;
+}
+
+/* Each line of /proc/self/cgroup is number:controllers:path. */
+static int
+quota(void)
+{
+	char buf[SMALL_FILE];
+	char *line, *rest, *first, *path;
+	int least, n;
+
+	least = INT_MAX;
+	if (read_small("/proc/self/cgroup", buf, sizeof(buf)) <= 0)
+		return least;
+	rest = buf;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		first = strchr(line, ':');
+		path = first == NULL ? NULL : strchr(first + 1, ':');
+		if (path == NULL)
+			continue;
+		n = INT_MAX;
+		if (path == first + 1) {
+			n = quota_up("/sys/fs/cgroup", path + 1);
+			if (n == INT_MAX)
+				n = quota_up("/sys/fs/cgroup/unified",
+				    path + 1);
+		} else if (has_word(first + 1, "cpu", path))
+			n = quota_up("/sys/fs/cgroup/cpu", path + 1);
+		if (n < least)
+			least = n;
+	}
+	return least;
+}
+
+int
+system_cpus(void)
+{
+	int cpus, limit;
+
+	cpus = affinity();
+	limit = quota();
+	if (limit < cpus)
+		cpus = limit;
+	return cpus < 1 ? 1 : cpus;
+}
+
+void
+system_adopt_orphans(void)
+{
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+int
+system_die_with_parent(int sig, pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, sig, 0, 0, 0) == -1)
+		return -1;
+	return getppid() == parent ? 0 : -1;
+}
+
+pid_t
+system_parent(pid_t pid)
+{
+	char path[64], buf[SMALL_FILE];
+	const char *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (read_small(path, buf, sizeof(buf)) <= 0)
+		return -1;
+	/* The name in brackets may hold anything; the last ) ends it. */
+	p = strrchr(buf, ')');
+	if (p == NULL || strlen(p) < 5)
+		return -1;
+	return (pid_t)strtol(p + 4, NULL, 10);
+}
+
+static bool
+env_has(const char *env, size_t len, const char *entry)
+{
+	const char *p, *end = env + len;
+
+	for (p = env; p < end; p += strlen(p) + 1) {
+		if (strcmp(p, entry) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+env_names(pid_t pid, const char *const *entries, int n)
+{
+	char path[64], *env;
+	size_t len, size;
+	bool all;
+	FILE *f;
+	int i;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return false;
+	env = NULL;
+	size = 0;
+	len = 0;
+	all = false;
+	if ((env = malloc(1 << 17)) != NULL) {
+		size = (1 << 17) - 1;
+		len = fread(env, 1, size, f);
+		env[len] = '\0';
+		all = true;
+		for (i = 0; i < n; i++)
+			all = all && env_has(env, len, entries[i]);
+	}
+	free(env);
+	fclose(f);
+	return all;
+}
+
+int
+system_kill_strays(const char *socket, int id, unsigned generation)
+{
+	char entry[3][PATH_MAX + 16];
+	const char *entries[3] = { entry[0], entry[1], entry[2] };
+	const struct dirent *de;
+	int killed;
+	pid_t pid;
+	DIR *dir;
+
+	snprintf(entry[0], sizeof(entry[0]), "CRR_SOCKET=%s", socket);
+	snprintf(entry[1], sizeof(entry[1]), "CRR_WORKER_ID=%d", id);
+	snprintf(entry[2], sizeof(entry[2]), "CRR_GENERATION=%u", generation);
+	dir = opendir("/proc");
+	if (dir == NULL)
+		return 0;
+	killed = 0;
+	while ((de = readdir(dir)) != NULL) {
+		pid = (pid_t)strtol(de->d_name, NULL, 10);
+		if (pid <= 0 || system_parent(pid) != getpid())
+			continue;
+		if (env_names(pid, entries, 3) && kill(pid, SIGKILL) == 0)
+			killed++;
+	}
+	closedir(dir);
+	return killed;
+}
+
+int
+system_peer(int fd, uid_t *uid, pid_t *pid)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
+		return -1;
+	*uid = cred.uid;
+	*pid = cred.pid;
+	return 0;
+}

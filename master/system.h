@@ -1,0 +1,37 @@
+/*
+ * What only some systems can tell or do about processes and the machine.
+ * Linux: system.c. A stand-in elsewhere: system_none.c.
+ */
+#ifndef MASTER_SYSTEM_H
+#define MASTER_SYSTEM_H
+
+#include <sys/types.h>
+
+/* CPUs this process may use: its affinity, and its cgroup's quota rounded up.
+ * At least 1. */
+int	 system_cpus(void);
+
+/* Become the parent of orphaned descendants, where that is possible. */
+void	 system_adopt_orphans(void);
+
+/*
+ * In a child: get sig when the parent, whose pid is given, ends. Returns -1
+ * if it has ended already. After a change of credentials.
+ */
+int	 system_die_with_parent(int sig, pid_t parent);
+
+/* The parent of a process, or -1 where it can't be told. */
+pid_t	 system_parent(pid_t pid);
+
+/*
+ * SIGKILL to the processes of a worker that have left its process group:
+ * children of ours, by adoption, whose environment names the worker. Returns
+ * how many.
+ */
+int	 system_kill_strays(const char *socket, int id, unsigned generation);
+
+/* Who is at the other end of a Unix socket; *pid is 0 where it can't be told.
+ * Returns 0 or -1 and errno. */
+int	 system_peer(int fd, uid_t *uid, pid_t *pid);
+
+#endif

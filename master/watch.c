@@ -1,0 +1,332 @@
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "notify.h"
+#include "system.h"
+#include "trap.h"
+#include "watch.h"
+
+static void
+step(struct master *m, struct worker *w, enum worker_event event,
+    int64_t now_ms)
+{
+	worker_step(w, event, &m->pool.rules, now_ms);
+}
+
+static void
+tell_up(struct master *m, const struct worker *w)
+{
+	struct event ev;
+
+	event_init(&ev, EVENT_WORKER_UP);
+	ev.worker = w->id;
+	ev.pid = (int)w->process.pid;
+	ev.generation = w->generation;
+	master_tell(m, &ev);
+}
+
+static void
+up(struct master *m, struct worker *w, int64_t now_ms)
+{
+	if (w->state != WORKER_STARTING)
+		return;
+	step(m, w, WORKER_UP, now_ms);
+	m->been_ready = true;
+	tell_up(m, w);
+}
+
+/* Why a worker went, for people; nothing where it went as it was told. */
+static void
+describe(const struct worker *w, enum worker_state was, int64_t now_ms,
+    char *text, size_t size)
+{
+	int64_t pause;
+
+	text[0] = '\0';
+	if (w->state == WORKER_BACKOFF) {
+		pause = w->deadline_ms - now_ms;
+		if (pause < 100)
+			snprintf(text, size, "%s, again at once", w->ended);
+		else
+			snprintf(text, size, "%s, again in %.1f s", w->ended,
+			    (double)pause / 1000);
+	} else if (was == WORKER_KILLED)
+		snprintf(text, size, "%s", w->timed_out ? w->ended :
+		    "did not stop in time, killed");
+	else if (was == WORKER_STARTING || was == WORKER_READY)
+		snprintf(text, size, "%s", w->ended);
+}
+
+static void
+tell_down(struct master *m, const struct worker *w, pid_t pid,
+    enum worker_state was, int64_t now_ms)
+{
+	struct event ev;
+
+	event_init(&ev, EVENT_WORKER_DOWN);
+	ev.worker = w->id;
+	ev.pid = (int)pid;
+	ev.generation = w->generation;
+	describe(w, was, now_ms, ev.text, sizeof(ev.text));
+	master_tell(m, &ev);
+}
+
+/* Nobody has ever served: a loop of restarts would only hide why. */
+static void
+fail_start(struct master *m, const struct worker *w, int64_t now_ms)
+{
+	if (w->code != 0)
+		log_warnx("%s", w->ended);
+	else
+		log_warnx("worker %d: %s before any worker was ready", w->id,
+		    w->ended);
+	m->code = w->code != 0 ? w->code : 1;
+	master_stop(m, true, now_ms);
+}
+
+static void
+ended(struct master *m, struct worker *w, int wstatus, int64_t now_ms)
+{
+	enum worker_state was = w->state;
+	pid_t pid = w->process.pid;
+
+	watch_birth(m, w, now_ms);
+	worker_ended(w, wstatus, &m->pool.rules, now_ms);
+	/* It may have shut its listening socket down, which is ours too. */
+	if (listeners_mend(&m->listeners) == -1)
+		log_warn("listening again");
+	if (!m->been_ready) {
+		if (!m->pool.stopping)
+			fail_start(m, w, now_ms);
+		return;
+	}
+	tell_down(m, w, pid, was, now_ms);
+}
+
+static struct worker *
+find_leader(const struct master *m, pid_t pid)
+{
+	int i;
+
+	for (i = 0; i < m->pool.nseats; i++) {
+		if (m->pool.seat[i]->process.pid == pid)
+			return m->pool.seat[i];
+	}
+	return NULL;
+}
+
+/*
+ * While a leader is not reaped nobody else can get its number, so that what is
+ * left of its group is killed before.
+ */
+void
+watch_reap(struct master *m, int64_t now_ms)
+{
+	struct worker *w;
+	siginfo_t info;
+	int wstatus;
+
+	for (;;) {
+		memset(&info, 0, sizeof(info));
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) ==
+		    -1 || info.si_pid == 0)
+			return;
+		w = find_leader(m, info.si_pid);
+		if (w != NULL)
+			process_kill(&w->process);
+		if (waitpid(info.si_pid, &wstatus, WNOHANG) <= 0)
+			return;
+		if (w != NULL)
+			ended(m, w, wstatus, now_ms);
+	}
+}
+
+static void
+born(struct master *m, struct worker *w, int64_t now_ms)
+{
+	const struct plan *plan = &m->plan;
+
+	if (plan->ready == PLAN_READY_ALIVE)
+		w->alive_ms = now_ms + plan->alive_ms;
+	else if (plan->ready == PLAN_READY_LISTEN &&
+	    (plan->nlisten > 0 || !m->launch.trap))
+		w->alive_ms = now_ms + WATCH_HANDED_MS;
+}
+
+void
+watch_birth(struct master *m, struct worker *w, int64_t now_ms)
+{
+	char why[WORKER_ENDED_MAX];
+	enum process_news news;
+	int code, had_trap;
+
+	while (w->process.birth_fd != -1) {
+		had_trap = w->process.trap_fd;
+		news = process_birth(&w->process, why, sizeof(why), &code);
+		if (news == PROCESS_FAILED) {
+			w->code = code;
+			memcpy(w->ended, why, sizeof(w->ended));
+		} else if (news == PROCESS_RUNS && w->state == WORKER_STARTING)
+			born(m, w, now_ms);
+		else if (had_trap == w->process.trap_fd)
+			return;
+	}
+}
+
+static void
+listens(struct master *m, struct worker *w, const struct trap_event *ev,
+    int64_t now_ms)
+{
+	w->process.listen_pid = ev->pid;
+	listener_hear(ev->listener, w->seat, w->process.group);
+	if (m->plan.ready == PLAN_READY_LISTEN &&
+	    listeners_heard(&m->listeners, w->seat, w->process.group))
+		up(m, w, now_ms);
+}
+
+void
+watch_trap(struct master *m, struct worker *w, bool hung_up, int64_t now_ms)
+{
+	struct trap_event ev;
+
+	if (hung_up) {
+		process_gone(&w->process);
+		w->rest_ms = 0;
+		return;
+	}
+	if (trap_answer(w->process.trap_fd, &m->listeners, w->seat,
+	    w->generation, &ev) == -1)
+		return;
+	switch (ev.news) {
+	case TRAP_NONE:
+	case TRAP_BOUND:
+		break;
+	case TRAP_LISTENS:
+		listens(m, w, &ev, now_ms);
+		break;
+	case TRAP_REFUSED:
+		snprintf(w->refused, sizeof(w->refused), "%.*s",
+		    WORKER_REFUSED_MAX - 1, ev.text);
+		break;
+	case TRAP_UNSHARED:
+		log_warnx("worker %d: %s", w->id, ev.text);
+		break;
+	}
+}
+
+struct worker *
+watch_find(const struct master *m, pid_t pid)
+{
+	struct worker *w;
+	int i;
+
+	for (i = 0; i < m->pool.nseats; i++) {
+		w = m->pool.seat[i];
+		if (worker_runs(w) && process_owns(&w->process, pid))
+			return w;
+	}
+	return NULL;
+}
+
+bool
+watch_ready(struct master *m, pid_t pid, int64_t now_ms)
+{
+	struct worker *w;
+
+	w = watch_find(m, pid);
+	if (w == NULL)
+		return false;
+	if (m->plan.ready != PLAN_READY_ALIVE)
+		up(m, w, now_ms);
+	return true;
+}
+
+void
+watch_notify(struct master *m, int64_t now_ms)
+{
+	bool ready;
+	pid_t pid;
+
+	while (notify_read(m->notify_fd, &ready, &pid)) {
+		if (ready && !watch_ready(m, pid, now_ms))
+			log_debug("READY=1 of process %d: not a worker's",
+			    (int)pid);
+	}
+}
+
+/* SIGKILL has gone to its group; who has left the group is looked for. */
+static void
+end_rest(struct master *m, struct worker *w, int64_t now_ms)
+{
+	if (now_ms - w->since_ms > WATCH_REST_MS) {
+		log_warnx("worker %d: processes of it outlive SIGKILL", w->id);
+		process_gone(&w->process);
+		w->rest_ms = 0;
+		return;
+	}
+	system_kill_strays(m->plan.socket, w->id, w->generation);
+	w->rest_ms = now_ms + WORKER_KILL_AGAIN;
+}
+
+/*
+ * Not before it has been steered away, in the turn after it began; a seat that
+ * is still steered to will be served by its successor.
+ */
+static void
+look_at_drain(struct master *m, struct worker *w, int64_t now_ms)
+{
+	if (now_ms - w->since_ms < WATCH_DRAIN_MS)
+		return;
+	if (m->listeners.steered[w->seat] ||
+	    listeners_depth(&m->listeners, w->seat) == 0)
+		step(m, w, WORKER_DRAINED, now_ms);
+}
+
+static void
+due(struct master *m, struct worker *w, int64_t now_ms)
+{
+	if (w->rest_ms != 0) {
+		if (w->rest_ms <= now_ms)
+			end_rest(m, w, now_ms);
+		return;
+	}
+	if (w->alive_ms != 0 && w->alive_ms <= now_ms)
+		up(m, w, now_ms);
+	if (w->deadline_ms != 0 && w->deadline_ms <= now_ms)
+		step(m, w, WORKER_TIMEOUT, now_ms);
+	if (w->state == WORKER_DRAINING)
+		look_at_drain(m, w, now_ms);
+}
+
+void
+watch_deadlines(struct master *m, int64_t now_ms)
+{
+	int i;
+
+	for (i = 0; i < m->pool.nseats; i++)
+		due(m, m->pool.seat[i], now_ms);
+}
+
+int64_t
+watch_next(const struct master *m)
+{
+	const struct worker *w;
+	int64_t next, one;
+	int i;
+
+	next = 0;
+	for (i = 0; i < m->pool.nseats; i++) {
+		w = m->pool.seat[i];
+		one = worker_deadline(w);
+		if (w->state == WORKER_DRAINING)
+			one = process_now() + WATCH_DRAIN_MS;
+		if (one != 0 && (next == 0 || one < next))
+			next = one;
+	}
+	return next;
+}

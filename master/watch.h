@@ -1,0 +1,43 @@
+/*
+ * What the master sees of its workers, made into events of theirs: births,
+ * ends, calls that are trapped, words of readiness, deadlines, drains.
+ */
+#ifndef MASTER_WATCH_H
+#define MASTER_WATCH_H
+
+#include "master.h"
+
+enum {
+	WATCH_DRAIN_MS = 5,		/* between two looks at a drain */
+	WATCH_HANDED_MS = 1000,		/* alive for so long is ready, for one
+					   that was handed its sockets */
+	WATCH_REST_MS = 10000,		/* for processes that outlive SIGKILL */
+};
+
+/* Reap what has ended, workers and strangers. */
+void	 watch_reap(struct master *m, int64_t now_ms);
+
+/* A worker's birth_fd is readable. */
+void	 watch_birth(struct master *m, struct worker *w, int64_t now_ms);
+
+/* A worker's trap_fd is readable, or has hung up. */
+void	 watch_trap(struct master *m, struct worker *w, bool hung_up,
+	    int64_t now_ms);
+
+/* A process said READY=1 by sd_notify. */
+void	 watch_notify(struct master *m, int64_t now_ms);
+
+/* A process said READY on its connection. Returns false if pid is no
+ * worker's. */
+bool	 watch_ready(struct master *m, pid_t pid, int64_t now_ms);
+
+/* The worker that a process belongs to, or NULL. */
+struct worker *watch_find(const struct master *m, pid_t pid);
+
+/* Do what is due. */
+void	 watch_deadlines(struct master *m, int64_t now_ms);
+
+/* When watch_deadlines has something to do, or 0. */
+int64_t	 watch_next(const struct master *m);
+
+#endif
