@@ -1,0 +1,193 @@
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "client/talk.h"
+#include "ipc.h"
+#include "log.h"
+#include "parse.h"
+#include "usage.h"
+
+enum {
+	WORKERS_MAX = 4096,
+
+	NO_WAIT = USAGE_LONG,
+	TIMEOUT,
+	RESET,
+	NOW,
+};
+
+static int64_t
+read_timeout(const char *text)
+{
+	int64_t ms;
+
+	if (parse_time(text, &ms) == -1)
+		fatalx(EXIT_USAGE, "--timeout %s: %s", text, errno == ERANGE ?
+		    "24 days is the most" : "not a time like 500ms, 10s or 2m");
+	return ms;
+}
+
+int
+client_reload(int argc, char **argv)
+{
+	static const struct option options[] = {
+		TALK_OPTIONS,
+		{ "no-wait", no_argument, NULL, NO_WAIT },
+		{ "timeout", required_argument, NULL, TIMEOUT },
+		{ "reset", no_argument, NULL, RESET },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct talk	 t = { .quiet = false };
+	const char	*timeout = "0";
+	unsigned char	 payload[4];
+	uint32_t	 flags = 0;
+	int		 option;
+
+	log_set_command(argv[0]);
+	while ((option = usage_option(argc, argv, TALK_LETTERS, options)) !=
+	    -1) {
+		switch (option) {
+		case NO_WAIT:
+			flags |= PROTO_RELOAD_NOWAIT;
+			break;
+		case TIMEOUT:
+			timeout = optarg;
+			break;
+		case RESET:
+			flags |= PROTO_RELOAD_RESET;
+			break;
+		default:
+			talk_option(&t, option);
+		}
+	}
+	talk_no_operand(argc, argv);
+	talk_limit(&t, read_timeout(timeout));
+	ipc_put32(payload, flags);
+	talk_ask(&t, PROTO_RELOAD, payload, sizeof(payload));
+	if (!t.quiet)
+		progress_init(&t.progress);
+	switch (talk_follow(&t)) {
+	case TALK_FRAME:
+		break;
+	case TALK_END:
+		talk_broken();
+	case TALK_LATE:
+		fatalx(EXIT_LATE, "--timeout %s has passed; the reload goes "
+		    "on", timeout);
+	}
+	talk_end(&t);
+	return EXIT_DONE;
+}
+
+/* Tell whether an argument is a number like -2, which getopt would take. */
+static bool
+negative(const char *arg)
+{
+	return arg[0] == '-' && isdigit((unsigned char)arg[1]);
+}
+
+/* Tell whether the next argument belongs to this option. */
+static bool
+expects(const char *arg)
+{
+	return strcmp(arg, "-n") == 0 || strcmp(arg, "--name") == 0 ||
+	    strcmp(arg, "-s") == 0 || strcmp(arg, "--socket") == 0;
+}
+
+/* Take a number like -2 out of the arguments; NULL if there is none. */
+static char *
+take_negative(int *argc, char **argv)
+{
+	char	*number;
+	int	 i;
+
+	for (i = 1; i < *argc && strcmp(argv[i], "--") != 0; i++) {
+		if (!negative(argv[i]) || expects(argv[i - 1]))
+			continue;
+		number = argv[i];
+		memmove(&argv[i], &argv[i + 1],
+		    (size_t)(*argc - i) * sizeof(argv[0]));
+		--*argc;
+		return number;
+	}
+	return NULL;
+}
+
+/* Write SCALE's payload for N, +N or -N. */
+static void
+encode_scale(const char *text, unsigned char *payload)
+{
+	bool	by = *text == '+' || *text == '-';
+	int	n;
+
+	if (!isdigit((unsigned char)text[by]) ||
+	    parse_number(text + by, 1, WORKERS_MAX, &n) == -1)
+		fatalx(EXIT_USAGE, "%s: not a number of workers from 1 to %d",
+		    text, WORKERS_MAX);
+	ipc_put32(payload, by ? PROTO_SCALE_BY : PROTO_SCALE_TO);
+	ipc_put32(payload + 4, (uint32_t)(*text == '-' ? -n : n));
+}
+
+int
+client_scale(int argc, char **argv)
+{
+	static const struct option options[] = {
+		TALK_OPTIONS,
+		{ NULL, 0, NULL, 0 },
+	};
+	struct talk	 t = { .quiet = false };
+	const char	*number;
+	unsigned char	 payload[8];
+	int		 option;
+
+	log_set_command(argv[0]);
+	number = take_negative(&argc, argv);
+	while ((option = usage_option(argc, argv, TALK_LETTERS, options)) != -1)
+		talk_option(&t, option);
+	if (number == NULL && optind < argc)
+		number = argv[optind++];
+	if (number == NULL)
+		fatalx(EXIT_USAGE, "to how many workers? N, +N or -N");
+	talk_no_operand(argc, argv);
+	encode_scale(number, payload);
+	talk_ask(&t, PROTO_SCALE, payload, sizeof(payload));
+	if (talk_follow(&t) == TALK_END)
+		talk_broken();
+	talk_end(&t);
+	return EXIT_DONE;
+}
+
+int
+client_stop(int argc, char **argv)
+{
+	static const struct option options[] = {
+		TALK_OPTIONS,
+		{ "now", no_argument, NULL, NOW },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct talk	t = { .quiet = false };
+	unsigned char	payload[4];
+	uint32_t	flags = 0;
+	int		option;
+
+	log_set_command(argv[0]);
+	while ((option = usage_option(argc, argv, TALK_LETTERS, options)) !=
+	    -1) {
+		if (option == NOW)
+			flags |= PROTO_STOP_NOW;
+		else
+			talk_option(&t, option);
+	}
+	talk_no_operand(argc, argv);
+	ipc_put32(payload, flags);
+	talk_ask(&t, PROTO_STOP, payload, sizeof(payload));
+	if (talk_follow(&t) == TALK_END && !t.stopped)
+		talk_broken();
+	/* DONE says that the workers are gone; the end, that the master is. */
+	while (talk_follow(&t) == TALK_FRAME)
+		continue;
+	talk_end(&t);
+	return EXIT_DONE;
+}

@@ -1,0 +1,140 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/status.h"
+#include "proto.h"
+#include "text.h"
+
+enum {
+	MINUTE = 60,			/* seconds */
+	HOUR = 60 * MINUTE,
+	DAY = 24 * HOUR,
+	TIME_SIZE = 48,			/* bytes of a time as text */
+	STATE_READY = 2,		/* of a worker: doc/protocol.md */
+	STATE_DRAINING = 3,
+	ADDRESS_COLUMNS = 24,		/* the least */
+};
+
+/* Write a span of time in its two greatest units. */
+static void
+format_span(uint64_t ms, char *buf, size_t size)
+{
+	uint64_t s = ms / 1000;
+
+	if (s < MINUTE)
+		snprintf(buf, size, "%" PRIu64 "s", s);
+	else if (s < HOUR)
+		snprintf(buf, size, "%" PRIu64 "m %" PRIu64 "s",
+		    s / MINUTE, s % MINUTE);
+	else if (s < DAY)
+		snprintf(buf, size, "%" PRIu64 "h %" PRIu64 "m",
+		    s / HOUR, s % HOUR / MINUTE);
+	else
+		snprintf(buf, size, "%" PRIu64 "d %" PRIu64 "h",
+		    s / DAY, s % DAY / HOUR);
+}
+
+static void
+put_master(FILE *out, const struct status *st)
+{
+	char up[TIME_SIZE];
+
+	text_clean(st->name.at);
+	format_span(st->uptime_ms, up, sizeof(up));
+	fprintf(out, "master %" PRIu32 " (%s) %s, generation %" PRIu32
+	    ", %" PRIu32 " worker%s, up %s\n", st->pid, st->name.at,
+	    status_master_state(st->state), st->generation, st->workers,
+	    st->workers == 1 ? "" : "s", up);
+}
+
+/* Write the depth of each queue, in brackets where none new is steered to. */
+static void
+put_depths(FILE *out, const struct status *st, uint32_t listener)
+{
+	const struct status_queue *q;
+
+	for (q = st->queue; q < st->queue + st->nqueue; q++)
+		if (q->listener == listener)
+			fprintf(out, q->steered ? " %" PRIu32 :
+			    " (%" PRIu32 ")", q->depth);
+}
+
+static void
+put_listeners(FILE *out, const struct status *st)
+{
+	const struct status_listener	*l, *end = st->listener + st->nlistener;
+	int				 width = ADDRESS_COLUMNS;
+
+	for (l = st->listener; l < end; l++) {
+		text_clean(l->address.at);
+		if ((int)l->address.len > width)
+			width = (int)l->address.len;
+	}
+	if (st->nlistener > 0)
+		fprintf(out, "\n%-*s  %-8s  %s\n", width, "LISTENER", "TYPE",
+		    "QUEUED BY SEAT");
+	for (l = st->listener; l < end; l++) {
+		fprintf(out, "%-*s  %-8s ", width, l->address.at,
+		    status_listener_type(l->type));
+		put_depths(out, st, l->index);
+		putc('\n', out);
+	}
+}
+
+/* Write the state, and how long it has lasted where it should not for long. */
+static void
+format_state(const struct status_worker *w, char *buf, size_t size)
+{
+	char age[TIME_SIZE];
+
+	format_span(w->state_ms, age, sizeof(age));
+	if (w->state == STATE_READY || w->pid == 0)
+		*age = '\0';
+	snprintf(buf, size, "%s%s%s", status_worker_state(w->state),
+	    *age == '\0' ? "" : " ", age);
+}
+
+/* Write what is behind the columns: reasons and what is in hand. */
+static void
+put_rest(FILE *out, const struct status_worker *w)
+{
+	text_clean(w->last_exit.at);
+	fputs(w->last_exit.len == 0 ? "-" : w->last_exit.at, out);
+	if (w->next_start_ms != 0)
+		fprintf(out, ", again in %" PRIu64 " s",
+		    (w->next_start_ms + 999) / 1000);
+	if (w->state == STATE_DRAINING)
+		fprintf(out, " (%" PRIu32 " in hand, %" PRIu32 " queued)",
+		    w->connections, w->queued);
+	putc('\n', out);
+}
+
+static void
+put_worker(FILE *out, const struct status_worker *w)
+{
+	char pid[16] = "-", up[TIME_SIZE] = "-", state[2 * TIME_SIZE];
+
+	if (w->pid != 0) {
+		snprintf(pid, sizeof(pid), "%" PRIu32, w->pid);
+		format_span(w->uptime_ms, up, sizeof(up));
+	}
+	format_state(w, state, sizeof(state));
+	fprintf(out, "%-4" PRIu32 "  %-7s  %-4" PRIu32 "  %-16s  %-7s  "
+	    "%-8" PRIu32 "  ", w->id, pid, w->generation, state, up,
+	    w->restarts);
+	put_rest(out, w);
+}
+
+void
+table_write(FILE *out, const struct status *st)
+{
+	size_t i;
+
+	put_master(out, st);
+	put_listeners(out, st);
+	fprintf(out, "\n%-4s  %-7s  %-4s  %-16s  %-7s  %-8s  %s\n", "ID",
+	    "PID", "GEN", "STATE", "UPTIME", "RESTARTS", "LAST EXIT");
+	for (i = 0; i < st->nworker; i++)
+		put_worker(out, &st->worker[i]);
+}

@@ -1,0 +1,181 @@
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/talk.h"
+#include "event.h"
+#include "log.h"
+#include "out.h"
+
+enum {
+	ID = 1,				/* of the one thing that is asked */
+	PATH_SIZE = 1024,		/* bytes; ipc_path knows the limit */
+};
+
+void
+talk_option(struct talk *t, int option)
+{
+	switch (option) {
+	case 'q':
+		t->quiet = true;
+		break;
+	case 'n':
+		t->name = optarg;
+		t->path = NULL;
+		break;
+	case 's':
+		t->path = optarg;
+		t->name = NULL;
+		break;
+	}
+}
+
+void
+talk_no_operand(int argc, char **argv)
+{
+	if (optind < argc)
+		fatalx(EXIT_USAGE, "unexpected argument \"%s\"", argv[optind]);
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void
+talk_limit(struct talk *t, int64_t timeout_ms)
+{
+	t->until_ms = timeout_ms == 0 ? 0 : now_ms() + timeout_ms;
+}
+
+/* The time left as poll(2) wants it. */
+static int
+left_ms(const struct talk *t)
+{
+	int64_t left;
+
+	if (t->until_ms == 0)
+		return -1;
+	left = t->until_ms - now_ms();
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+/* Find the socket's path, or end. */
+static void
+find(const struct talk *t, char *path)
+{
+	if (ipc_path(t->path, t->name, path, PATH_SIZE) == 0)
+		return;
+	if (errno == ENAMETOOLONG)
+		fatalx(EXIT_FAILED, "%s is too long for a socket",
+		    t->path != NULL ? t->path :
+		    t->name != NULL ? t->name : "$CRR_SOCKET");
+	if (t->path != NULL)
+		fatalx(EXIT_USAGE, "-s needs a path");
+	fatalx(EXIT_USAGE, "\"%s\" is no name: it must not be empty, begin "
+	    "with a dot or contain a slash", t->name);
+}
+
+void
+talk_ask(struct talk *t, enum proto_type type, const void *payload, size_t len)
+{
+	char	path[PATH_SIZE];
+	int	fd;
+
+	signal(SIGPIPE, SIG_IGN);
+	find(t, path);
+	fd = ipc_connect(path, left_ms(t));
+	if (fd == -1 && (errno == ENOENT || errno == ECONNREFUSED))
+		fatalx(EXIT_NO_MASTER, "no master at %s (is crr run running? "
+		    "-n NAME or -s PATH say which)", path);
+	if (fd == -1)
+		fatal(EXIT_FAILED, "%s", path);
+	ipc_init(&t->ipc, fd);
+	/* A master that hung up may have said why: the answer will tell. */
+	if (ipc_send(&t->ipc, type, ID, payload, len) == -1 && errno != EPIPE)
+		fatal(EXIT_FAILED, "%s", path);
+}
+
+/* Say what was wrong with the answer, by errno, and end. */
+static void
+refuse(const struct ipc_frame *f)
+{
+	if (errno == EPROTONOSUPPORT)
+		fatalx(EXIT_OTHER_VERSION, "the master speaks version %u of "
+		    "the protocol, this crr %d", f->version,
+		    PROTO_OUR_VERSION);
+	if (errno == EPROTO)
+		fatalx(EXIT_FAILED, "the master's answer makes no sense");
+	fatal(EXIT_FAILED, "the master's answer");
+}
+
+enum talk_answer
+talk_next(struct talk *t, struct ipc_frame *f)
+{
+	int rc;
+
+	progress_draw(&t->progress);
+	rc = ipc_next(&t->ipc, f, left_ms(t));
+	progress_erase(&t->progress);
+	if (rc == 0 || (rc == -1 && errno == ECONNRESET))
+		return TALK_END;
+	if (rc == -1 && errno == ETIMEDOUT)
+		return TALK_LATE;
+	if (rc == -1)
+		refuse(f);
+	if (f->type == PROTO_ERROR)
+		fatalx(EXIT_FAILED, "%.*s", (int)f->len,
+		    (const char *)f->payload);
+	return TALK_FRAME;
+}
+
+/* Write an event as a line, and let the bar know. */
+static void
+show(struct talk *t, const struct ipc_frame *f)
+{
+	struct event	ev;
+	char		line[EVENT_LINE_MAX];
+
+	/* A kind that a later master may add is no reason to give up. */
+	if (event_decode(&ev, f->payload, f->len) == -1)
+		return;
+	progress_event(&t->progress, &ev);
+	t->stopped = t->stopped || ev.kind == EVENT_MASTER_STOPPED;
+	if (t->quiet)
+		return;
+	event_line(&ev, event_signs(), line, sizeof(line));
+	out_line(line);
+}
+
+enum talk_answer
+talk_follow(struct talk *t)
+{
+	struct ipc_frame	f;
+	enum talk_answer	answer;
+
+	while ((answer = talk_next(t, &f)) == TALK_FRAME) {
+		if (f.type == PROTO_DONE)
+			return TALK_FRAME;
+		if (f.type == PROTO_EVENT)
+			show(t, &f);
+	}
+	return answer;
+}
+
+void
+talk_end(struct talk *t)
+{
+	ipc_close(&t->ipc);
+}
+
+void
+talk_broken(void)
+{
+	fatalx(EXIT_FAILED, "the master ended before it answered");
+}

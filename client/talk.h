@@ -1,0 +1,78 @@
+/*
+ * A conversation with a master: which one, what was asked, what comes back.
+ * Ends the program with a line on stderr where there is nothing left to talk
+ * about, so that what returns is what was hoped for.
+ */
+#ifndef CLIENT_TALK_H
+#define CLIENT_TALK_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/progress.h"
+#include "ipc.h"
+
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,		/* or refused */
+	EXIT_USAGE = 2,
+	EXIT_NO_MASTER = 3,
+	EXIT_OTHER_VERSION = 4,
+	EXIT_LATE = 5,			/* --timeout passed */
+};
+
+struct talk {
+	const char	*name, *path;	/* of -n and -s, or NULL */
+	bool		 quiet;
+	bool		 stopped;	/* the master said that it is */
+	int64_t		 until_ms;	/* monotonic, 0: no limit */
+	struct ipc	 ipc;
+	struct progress	 progress;
+};
+
+/* What every client command takes. */
+#define TALK_LETTERS "qn:s:"
+#define TALK_OPTIONS \
+	{ "quiet", no_argument, NULL, 'q' }, \
+	{ "name", required_argument, NULL, 'n' }, \
+	{ "socket", required_argument, NULL, 's' }
+
+enum talk_answer {
+	TALK_FRAME,
+	TALK_END,			/* the master closed the connection */
+	TALK_LATE,			/* until_ms has come */
+};
+
+/* Take note of an option that is in TALK_OPTIONS. */
+void	 talk_option(struct talk *t, int option);
+
+/* Refuse what stands behind the options. */
+void	 talk_no_operand(int argc, char **argv);
+
+/* Be patient for at most timeout_ms from now on; 0 is for ever. */
+void	 talk_limit(struct talk *t, int64_t timeout_ms);
+
+/* Connect and ask. Ends the program if there is no master or it is late. */
+void	 talk_ask(struct talk *t, enum proto_type type, const void *payload,
+	    size_t len);
+
+/*
+ * Wait for the next frame of the answer. The program ends with EXIT_FAILED if
+ * it is an ERROR or makes no sense, with EXIT_OTHER_VERSION if the master
+ * speaks another version.
+ */
+enum talk_answer talk_next(struct talk *t, struct ipc_frame *f);
+
+/* Write events as they come until DONE, the end or the limit. */
+enum talk_answer talk_follow(struct talk *t);
+
+/* Hang up. */
+void	 talk_end(struct talk *t);
+
+/* End the program: the master ended before it answered. */
+void	 talk_broken(void)
+	    __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,101 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/client.h"
+#include "log.h"
+#include "master/master.h"
+#include "out.h"
+#include "usage.h"
+
+static int	help(int, char **);
+
+static const struct role {
+	const char	*command;
+	int		(*run)(int, char **);
+} roles[] = {
+	{ "run",	master_main },
+	{ "reload",	client_reload },
+	{ "status",	client_status },
+	{ "scale",	client_scale },
+	{ "stop",	client_stop },
+	{ "help",	help },
+};
+
+enum {
+	NROLES = sizeof(roles) / sizeof(roles[0]),
+};
+
+/* Find the role of a command, or say that there is none and exit. */
+static const struct role *
+find(const char *command)
+{
+	const char	*commands[NROLES + 1] = { NULL }, *near;
+	size_t		 i;
+
+	for (i = 0; i < NROLES; i++) {
+		if (strcmp(command, roles[i].command) == 0)
+			return &roles[i];
+		commands[i] = roles[i].command;
+	}
+	if ((near = nearest(command, commands)) == NULL)
+		fatalx(2, "unknown command \"%s\"; crr help lists them",
+		    command);
+	fatalx(2, "unknown command \"%s\"; did you mean \"%s\"?", command,
+	    near);
+}
+
+static int
+help(int argc, char **argv)
+{
+	static const struct option none[] = { { NULL, 0, NULL, 0 } };
+
+	while (usage_option(argc, argv, "", none) != -1)
+		continue;
+	log_set_command(NULL);
+	if (argc - optind > 1)
+		fatalx(2, "help takes one command, not \"%s\" too",
+		    argv[optind + 1]);
+	if (optind == argc)
+		usage(NULL, 0);
+	usage(find(argv[optind])->command, 0);
+}
+
+/*
+ * A descriptor that comes to stand in the place of a closed stdout would be
+ * written to as if it were one.
+ */
+static void
+open_missing(void)
+{
+	int fd;
+
+	do {
+		if ((fd = open("/dev/null", O_RDWR)) == -1)
+			exit(1);
+	} while (fd <= STDERR_FILENO);
+	close(fd);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct role *role;
+
+	open_missing();
+	if (argc < 2)
+		usage(NULL, 2);
+	if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)
+		usage(NULL, 0);
+	if (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0) {
+		out_line("crr " CRR_VERSION);
+		return 0;
+	}
+	if (*argv[1] == '-')
+		fatalx(2, "unknown option %s; a command comes first: "
+		    "crr help lists them", argv[1]);
+	role = find(argv[1]);
+	return role->run(argc - 1, argv + 1);
+}
