@@ -1,0 +1,373 @@
+# What the tests share: a directory, a control socket and a port for each test,
+# a master started and ended, and its state asked by `crr status --json`.
+#
+# A file of tests begins with `load helper`. One that has its own setup or
+# teardown calls crr_setup or crr_teardown in it.
+#
+# SC2016: a dollar in an expression of jq's is jq's.
+# shellcheck shell=bash disable=SC2034,SC2016
+
+bats_require_minimum_version 1.8.0
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CRR=${CRR:-$ROOT/crr}
+SERVER=${SERVER:-$ROOT/build/test/server}
+LOAD=${LOAD:-$ROOT/build/test/load}
+SERVERS=${SERVERS:-$ROOT/build/servers}
+
+setup() {
+	crr_setup
+}
+
+teardown() {
+	crr_teardown
+}
+
+crr_setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	export CRR_SOCKET=$BATS_TEST_TMPDIR/crr.sock
+	LOG=$BATS_TEST_TMPDIR/log
+	ERR=$BATS_TEST_TMPDIR/err
+	MASTER=
+	CODE=
+	SHOWN=
+	PORT=$(free_port) || return 1
+	export PORT
+}
+
+# Time and waiting.
+
+now_ms() {
+	local us=${EPOCHREALTIME/[.,]/}
+
+	echo $((us / 1000))
+}
+
+# wait_for [-t SECONDS] COMMAND [ARGUMENT ...]
+wait_for() {
+	local limit=15 end
+
+	if [ "$1" = -t ]; then
+		limit=$2
+		shift 2
+	fi
+	end=$(($(now_ms) + limit * 1000))
+	until "$@" >/dev/null 2>&1; do
+		if [ "$(now_ms)" -ge "$end" ]; then
+			echo "after $limit s still not: $*" >&2
+			show_logs >&2
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+show_logs() {
+	local file
+
+	[ -z "$SHOWN" ] || return 0
+	SHOWN=1
+	for file in "$LOG" "$ERR"; do
+		[ -s "$file" ] || continue
+		echo "--- $(basename "$file")"
+		tail -n 50 "$file"
+	done
+	if [ -S "$CRR_SOCKET" ]; then
+		echo "--- status"
+		timeout 2 "$CRR" status 2>&1
+	fi
+	return 0
+}
+
+# Ports. One below the ephemeral range can't be some client's by chance.
+
+is_port_used() {
+	local hex
+
+	printf -v hex ':%04X ' "$1"
+	awk '{ print $2 " " }' /proc/net/tcp /proc/net/tcp6 /proc/net/udp \
+	    /proc/net/udp6 2>/dev/null | grep -q "$hex"
+}
+
+free_port() {
+	local low port try
+
+	read -r low _ </proc/sys/net/ipv4/ip_local_port_range || low=32768
+	[ "$low" -gt 12000 ] || low=32768
+	for ((try = 0; try < 200; try++)); do
+		port=$((10000 + (RANDOM * 32768 + RANDOM) % (low - 10000)))
+		# mkdir is the lock: one test alone makes the directory.
+		mkdir "$BATS_RUN_TMPDIR/port.$port" 2>/dev/null || continue
+		is_port_used "$port" && continue
+		echo "$port"
+		return 0
+	done
+	echo "no free port" >&2
+	return 1
+}
+
+# Processes.
+
+close_fds() {
+	local fd
+
+	for fd in "/proc/$BASHPID/fd"/*; do
+		fd=${fd##*/}
+		if [ "$fd" -gt 2 ] && [ "$fd" -ne 255 ]; then
+			eval "exec $fd>&-"
+		fi
+	done
+}
+
+# Starts a program that the teardown ends; its pid is in $!.
+background() {
+	(
+		close_fds
+		exec "$@"
+	) &
+	echo "$!" >>"$BATS_TEST_TMPDIR/pids"
+}
+
+is_running() {
+	local stat
+
+	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+	stat=${stat##*) }
+	[ "${stat%% *}" != Z ]
+}
+
+is_gone() {
+	! is_running "$1"
+}
+
+# end PID [SECONDS]: by TERM, then by KILL.
+end() {
+	is_running "$1" || return 0
+	kill -TERM "$1" 2>/dev/null
+	wait_for -t "${2:-5}" is_gone "$1" 2>/dev/null && return 0
+	kill -KILL "$1" 2>/dev/null
+	wait_for -t 5 is_gone "$1"
+}
+
+# The processes of this test's workers, daemons included, also after their
+# master has gone: the environment that the master gave them tells.
+worker_processes() {
+	local file pid
+
+	grep -sl "CRR_SOCKET=$CRR_SOCKET" /proc/[0-9]*/environ |
+	    while read -r file; do
+		grep -sq CRR_WORKER_ID= "$file" || continue
+		pid=${file#/proc/}
+		pid=${pid%/environ}
+		if is_running "$pid"; then
+			echo "$pid"
+		fi
+	    done
+}
+
+no_worker_processes() {
+	[ -z "$(worker_processes)" ]
+}
+
+# The master.
+
+# crr_start_raw [OPTION ...] -- COMMAND [ARGUMENT ...]
+crr_start_raw() {
+	: >"$LOG"
+	: >"$ERR"
+	background "$CRR" run -s "$CRR_SOCKET" "$@" >"$LOG" 2>"$ERR"
+	MASTER=$!
+}
+
+# The same, and waits until all workers are ready.
+crr_start() {
+	crr_start_raw "$@"
+	wait_for settled "$MASTER"
+	if is_gone "$MASTER"; then
+		echo "the master ended:" >&2
+		show_logs >&2
+		return 1
+	fi
+}
+
+settled() {
+	is_gone "$1" || all_ready
+}
+
+# Ends the master by TERM; its exit code is in $CODE.
+crr_stop() {
+	kill -TERM "$MASTER"
+	wait_master "$@"
+}
+
+# wait_master [-t SECONDS]: until it has ended; its exit code is in $CODE.
+wait_master() {
+	wait_for "$@" is_gone "$MASTER" || return 1
+	CODE=0
+	wait "$MASTER" || CODE=$?
+}
+
+crr() {
+	"$CRR" "$@" 3>&- 4>&-
+}
+
+# Its state. An expression is jq's, asked of `crr status --json`.
+
+status() {
+	"$CRR" status --json 3>&- | jq -r "$@"
+}
+
+# Succeeds where the expression is true.
+status_is() {
+	"$CRR" status --json 3>&- | jq -e "$@" >/dev/null
+}
+
+all_ready() {
+	status_is '.master.workers as $n | .master.state == "serving" and
+	    ([.workers[] | select(.state == "ready")] | length) == $n'
+}
+
+# A generation of its own for all, and nothing left of an older one.
+all_of_generation() {
+	status_is --argjson g "$1" '.master.workers == (.workers | length) and
+	    all(.workers[]; .generation == $g and .state == "ready")'
+}
+
+master_pid() {
+	status .master.pid
+}
+
+# Every worker's pid, in the order of their ids.
+worker_pids() {
+	status '.workers | sort_by(.id, .generation)[] | .pid |
+	    select(. != null and . > 0)'
+}
+
+ready_pids() {
+	status '.workers | sort_by(.id, .generation)[] |
+	    select(.state == "ready") | .pid'
+}
+
+# Of two with one id, these ask for the newer one.
+worker_field() {
+	status --argjson id "$1" "[.workers[] | select(.id == \$id)] |
+	    max_by(.generation) | .$2"
+}
+
+worker_pid() {
+	worker_field "$1" pid
+}
+
+worker_state() {
+	worker_field "$1" state
+}
+
+worker_generation() {
+	worker_field "$1" generation
+}
+
+worker_is() {
+	[ "$(worker_state "$1")" = "$2" ]
+}
+
+# Requests.
+
+get() {
+	curl -sg --max-time "${TIMEOUT:-10}" "http://127.0.0.1:$PORT/${1#/}"
+}
+
+# The pids that answer, each once.
+answering_pids() {
+	"$LOAD" -n "${1:-200}" -c 8 -v "127.0.0.1:$PORT" |
+	    awk '$1 == "pid" { print $2 }' | sort -n
+}
+
+# load_start [OPTION ...]: the load client on $PORT, until load_stop.
+load_start() {
+	LOAD_OUT=$BATS_TEST_TMPDIR/load.out
+	background "$LOAD" -t 120 "$@" "127.0.0.1:$PORT" \
+	    >"$LOAD_OUT" 2>&1
+	LOAD_PID=$!
+}
+
+# Ends the load and waits for its figures; its exit code is in $CODE.
+load_stop() {
+	kill -TERM "$LOAD_PID" 2>/dev/null || true
+	load_wait
+}
+
+load_wait() {
+	wait_for -t 130 is_gone "$LOAD_PID" || return 1
+	CODE=0
+	wait "$LOAD_PID" || CODE=$?
+	cat "$LOAD_OUT"
+}
+
+load_value() {
+	awk -v key="$1" '$1 == key { print $2 }' "$LOAD_OUT"
+}
+
+# What a test needs.
+
+need() {
+	local tool
+
+	for tool; do
+		command -v "$tool" >/dev/null || skip "$tool is not installed"
+	done
+}
+
+# need_server NAME, one that test/servers/build makes.
+need_server() {
+	local file
+
+	case $1 in
+	express) need node; file=express/node_modules ;;
+	go) file=go/server ;;
+	*) echo "no server $1" >&2; return 1 ;;
+	esac
+	[ -e "$SERVERS/$file" ] ||
+	    skip "$SERVERS/$file is missing: run test/servers/build"
+}
+
+# The end.
+
+end_master() {
+	[ -n "$MASTER" ] && is_running "$MASTER" || return 0
+	kill -TERM "$MASTER" 2>/dev/null
+	wait_for -t 10 is_gone "$MASTER" 2>/dev/null && return 0
+	# The second one hurries.
+	end "$MASTER"
+}
+
+end_background() {
+	local pid
+
+	[ -e "$BATS_TEST_TMPDIR/pids" ] || return 0
+	while read -r pid; do
+		end "$pid"
+	done <"$BATS_TEST_TMPDIR/pids"
+}
+
+no_worker_left() {
+	local pid
+
+	wait_for -t 2 no_worker_processes 2>/dev/null && return 0
+	for pid in $(worker_processes); do
+		echo "a worker outlived the master: $pid" \
+		    "$(tr '\0' ' ' <"/proc/$pid/cmdline")"
+		kill -KILL "$pid"
+	done
+	return 1
+}
+
+crr_teardown() {
+	local bad=0
+
+	[ -n "$BATS_TEST_COMPLETED" ] || show_logs
+	# Behind ||, because errexit must not leave anything running.
+	end_master || bad=1
+	end_background || bad=1
+	no_worker_left || bad=1
+	return "$bad"
+}

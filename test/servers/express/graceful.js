@@ -1,0 +1,12 @@
+const express = require("express");
+
+const app = express();
+const work = Number(process.env.WORK_MS || 0);
+
+app.get("/", (req, res) => {
+	setTimeout(() => res.send(`pid ${process.pid}`), work);
+});
+
+const server = app.listen(process.env.PORT || 8080);
+
+process.on("SIGTERM", () => server.close());

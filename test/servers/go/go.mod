@@ -1,0 +1,3 @@
+module crr/test/server
+
+go 1.18
