@@ -37,8 +37,8 @@ static const struct words {
 	[EVENT_MASTER_STOPPED] = { .line = "master stopped" },
 };
 
-static const char *const names[] = {
-#define X(symbol, name, number) [EVENT_##symbol] = (name),
+static const char names[][20] = {
+#define X(symbol, name, number) [EVENT_##symbol] = name,
 	EVENT_KINDS(X)
 #undef X
 };
@@ -151,7 +151,7 @@ valid(const struct event *ev)
 {
 	size_t kind = ev->kind;
 
-	return kind < sizeof(names) / sizeof(names[0]) && names[kind] != NULL &&
+	return kind < sizeof(names) / sizeof(names[0]) && names[kind][0] != '\0' &&
 	    ev->worker >= -1 && ev->pid >= -1 && ev->pid != 0 &&
 	    ev->time_ms >= 0 && ev->time_ms <= TIME_MAX_MS;
 }

@@ -19,7 +19,7 @@ enum {
 };
 
 static const struct type {
-	const char	*name;
+	char		 name[16];
 	uint16_t	 number;
 	uint32_t	 least, greatest;	/* bytes of payload */
 } types[] = {

@@ -60,8 +60,7 @@ enum {
  * STATUS_QUEUE	m→c	u32 index of its listener, u32 seat, u32 depth
  *		(connections not yet accepted), u32 1 if steered to.
  * STATUS_WORKER m→c	u32 id, u32 pid or 0, u32 seat, u32 generation,
- *		u32 state: enum worker_state of master/worker.h as the names
- *		in doc/protocol.md, u32 restarts (after a crash), u64 ms since
+ *		u32 state: PROTO_WORKER_STATES, u32 restarts (after a crash), u64 ms since
  *		it was started, u64 ms in this state, u64 ms to the next start
  *		or 0, u32 connections in hand and u32 queued (while draining),
  *		text: how its predecessor or itself last ended, or nothing.
@@ -97,6 +96,10 @@ enum proto_scale {			/* SCALE's modes */
 	PROTO_SCALE_BY = 1,		/* number more, or fewer if negative */
 };
 
+enum {
+	PROTO_WORKERS_MAX = 1024,	/* that SCALE may ask for */
+};
+
 enum proto_stop {			/* STOP's flags */
 	PROTO_STOP_NOW = 1,		/* SIGKILL instead of the stop signal */
 };
@@ -107,6 +110,16 @@ enum proto_state {			/* of the master */
 	PROTO_STATE_RELOADING = 2,
 	PROTO_STATE_STOPPING = 3,
 };
+
+/* STATUS_WORKER's states: symbol, name, number. */
+#define PROTO_WORKER_STATES(X) \
+	X(DOWN,		"down",		0)	/* no process; seat is free */ \
+	X(STARTING,	"starting",	1)	/* not ready yet */ \
+	X(READY,	"ready",	2) \
+	X(DRAINING,	"draining",	3)	/* finishes what it has */ \
+	X(STOPPING,	"stopping",	4)	/* got the stop signal */ \
+	X(KILLED,	"killed",	5)	/* got SIGKILL */ \
+	X(BACKOFF,	"backoff",	6)	/* no process; starts again */
 
 enum proto_listener {			/* kind of a listener */
 	PROTO_LISTENER_TCP = 0,

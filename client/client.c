@@ -10,7 +10,6 @@
 #include "usage.h"
 
 enum {
-	WORKERS_MAX = 4096,
 
 	NO_WAIT = USAGE_LONG,
 	TIMEOUT,
@@ -123,9 +122,9 @@ encode_scale(const char *text, unsigned char *payload)
 	int	n;
 
 	if (!isdigit((unsigned char)text[by]) ||
-	    parse_number(text + by, 1, WORKERS_MAX, &n) == -1)
+	    parse_number(text + by, 1, PROTO_WORKERS_MAX, &n) == -1)
 		fatalx(EXIT_USAGE, "%s: not a number of workers from 1 to %d",
-		    text, WORKERS_MAX);
+		    text, PROTO_WORKERS_MAX);
 	ipc_put32(payload, by ? PROTO_SCALE_BY : PROTO_SCALE_TO);
 	ipc_put32(payload + 4, (uint32_t)(*text == '-' ? -n : n));
 }

@@ -45,8 +45,9 @@ const char *
 status_worker_state(uint32_t state)
 {
 	static const char *const names[] = {
-		"down", "starting", "ready", "draining", "stopping", "killed",
-		"backoff",
+#define X(symbol, name, number) [number] = name,
+		PROTO_WORKER_STATES(X)
+#undef X
 	};
 
 	return pick(names, sizeof(names) / sizeof(names[0]), state);

@@ -38,12 +38,15 @@ format_span(uint64_t ms, char *buf, size_t size)
 static void
 put_master(FILE *out, const struct status *st)
 {
+	const char *which;
 	char up[TIME_SIZE];
 
 	text_clean(st->name.at);
+	text_clean(st->socket.at);
+	which = *st->name.at != '\0' ? st->name.at : st->socket.at;
 	format_span(st->uptime_ms, up, sizeof(up));
 	fprintf(out, "master %" PRIu32 " (%s) %s, generation %" PRIu32
-	    ", %" PRIu32 " worker%s, up %s\n", st->pid, st->name.at,
+	    ", %" PRIu32 " worker%s, up %s\n", st->pid, which,
 	    status_master_state(st->state), st->generation, st->workers,
 	    st->workers == 1 ? "" : "s", up);
 }

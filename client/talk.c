@@ -1,8 +1,13 @@
+#include <sys/stat.h>
+
 #include <errno.h>
+#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "client/talk.h"
 #include "event.h"
@@ -82,6 +87,27 @@ find(const struct talk *t, char *path)
 	    "with a dot or contain a slash", t->name);
 }
 
+/* The default directory may have been made by somebody before us. */
+static void
+check_owner(const struct talk *t, const char *path)
+{
+	char	copy[PATH_SIZE];
+	const char *dir;
+	struct stat st;
+
+	if (t->path != NULL || (t->name == NULL && getenv("CRR_SOCKET") !=
+	    NULL))
+		return;
+	strcpy(copy, path);
+	dir = dirname(copy);
+	if (lstat(dir, &st) == -1)
+		return;
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		fatalx(EXIT_FAILED, "%s belongs to somebody else or others "
+		    "may write there: nothing in it is asked", dir);
+}
+
 void
 talk_ask(struct talk *t, enum proto_type type, const void *payload, size_t len)
 {
@@ -90,6 +116,7 @@ talk_ask(struct talk *t, enum proto_type type, const void *payload, size_t len)
 
 	signal(SIGPIPE, SIG_IGN);
 	find(t, path);
+	check_owner(t, path);
 	fd = ipc_connect(path, left_ms(t));
 	if (fd == -1 && (errno == ENOENT || errno == ECONNREFUSED))
 		fatalx(EXIT_NO_MASTER, "no master at %s (is crr run running? "

@@ -18,7 +18,7 @@ enum { CONTROL_BACKLOG = 128 };
 
 /* Others who may write there could put a socket of theirs in our place. */
 static void
-check_directory(const char *path)
+check_directory(const char *path, uid_t uid)
 {
 	char copy[PATH_MAX], standard[PATH_MAX];
 	const char *dir;
@@ -35,6 +35,10 @@ check_directory(const char *path)
 		    "another place by -s PATH", dir);
 	if (lstat(dir, &st) == -1)
 		fatal(1, "%s: the control socket's directory", dir);
+	/* Workers of another identity must come through, not look around. */
+	if (ours && uid != geteuid() && S_ISDIR(st.st_mode) &&
+	    st.st_uid == geteuid())
+		chmod(dir, 0711);
 	if (S_ISLNK(st.st_mode) && !ours && stat(dir, &st) == -1)
 		fatal(1, "%s: the control socket's directory", dir);
 	if (!S_ISDIR(st.st_mode))
@@ -105,7 +109,7 @@ remove_stale(struct control *c)
 }
 
 void
-control_open(struct control *c, const char *path)
+control_open(struct control *c, const char *path, uid_t uid, gid_t gid)
 {
 	struct sockaddr_un sun;
 	mode_t mask;
@@ -115,7 +119,7 @@ control_open(struct control *c, const char *path)
 	    (int)sizeof(sun.sun_path) ||
 	    snprintf(c->lock, sizeof(c->lock), "%s.lock", path) < 0)
 		fatalx(1, "%s: longer than a socket's address can be", path);
-	check_directory(c->path);
+	check_directory(c->path, uid);
 	take_lock(c);
 	remove_stale(c);
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -127,6 +131,8 @@ control_open(struct control *c, const char *path)
 	umask(mask);
 	if (result == -1 || listen(c->fd, CONTROL_BACKLOG) == -1)
 		refuse(c, strerror(errno));
+	if (uid != geteuid() && chown(c->path, uid, gid) == -1)
+		log_warn("%s: workers can't reach it", c->path);
 }
 
 void

@@ -6,6 +6,8 @@
 #ifndef MASTER_CONTROL_H
 #define MASTER_CONTROL_H
 
+#include <sys/types.h>
+
 #include <limits.h>
 
 struct control {
@@ -16,10 +18,12 @@ struct control {
 };
 
 /*
- * Make the socket at path; its directory too, if it is the default one. What
+ * Make the socket at path; its directory too, if it is the default one. The
+ * socket is given to the workers' uid and gid, where that is not ours. What
  * stands in the way is said in one line and ends the program with 1.
  */
-void	 control_open(struct control *c, const char *path);
+void	 control_open(struct control *c, const char *path, uid_t uid,
+	    gid_t gid);
 
 /* Remove socket and lock, and close them. */
 void	 control_close(struct control *c);

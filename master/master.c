@@ -603,7 +603,7 @@ set_up(struct master *m)
 	m->signal_fd = signals_open();
 	if (m->signal_fd == -1)
 		fatal(1, "signal pipe");
-	control_open(&m->control, plan->socket);
+	control_open(&m->control, plan->socket, plan->uid, plan->gid);
 	open_listeners(m);
 	m->notify_fd = notify_open(m->notify_name, sizeof(m->notify_name));
 	m->launch.notify = m->notify_fd == -1 ? NULL : m->notify_name;

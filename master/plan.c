@@ -150,9 +150,9 @@ read_user(struct plan *plan, const char *text)
 	char *group;
 	int uid;
 
-	plan->user = strdup(text);
-	if (plan->user == NULL)
-		fatal(1, "--user");
+	if (strlen(text) >= sizeof(plan->user))
+		fatalx(2, "--user %s: too long", text);
+	memcpy(plan->user, text, strlen(text) + 1);
 	group = strchr(plan->user, ':');
 	if (group != NULL)
 		*group++ = '\0';
@@ -224,17 +224,14 @@ find_directory(struct plan *plan, const char *chdir_to)
 static void
 find_env_file(struct plan *plan, const char *file)
 {
-	char here[PATH_MAX], path[PATH_MAX];
+	char here[PATH_MAX];
 
 	if (file == NULL)
 		return;
 	current_directory(here, sizeof(here));
-	join(path, sizeof(path), "--env-file", here, file);
-	if (access(path, R_OK) == -1)
-		fatal(2, "--env-file %s", path);
-	plan->env_file = strdup(path);
-	if (plan->env_file == NULL)
-		fatal(1, "--env-file");
+	join(plan->env_file, sizeof(plan->env_file), "--env-file", here, file);
+	if (access(plan->env_file, R_OK) == -1)
+		fatal(2, "--env-file %s", plan->env_file);
 }
 
 static void
@@ -257,9 +254,10 @@ find_socket(struct plan *plan, const char *path, const char *name)
 		fatalx(2, "%s: longer than a socket's address can be; give a "
 		    "shorter one by -s PATH", path == NULL ? name : path);
 	}
-	plan->name = strdup(name == NULL ? "default" : name);
-	if (plan->name == NULL)
-		fatal(1, "-n");
+	if (name == NULL && path == NULL && getenv("CRR_SOCKET") == NULL)
+		name = "default";
+	snprintf(plan->name, sizeof(plan->name), "%s",
+	    name == NULL ? "" : name);
 }
 
 void
@@ -270,6 +268,8 @@ plan_read(struct plan *plan, int argc, char **argv)
 	int opt;
 
 	*plan = defaults;
+	plan->uid = geteuid();
+	plan->gid = getegid();
 	plan->stop_signal = signame_number("TERM");
 	while ((opt = usage_option(argc, argv, "+w:l:n:s:C:qv", longs)) != -1) {
 		switch (opt) {

@@ -13,9 +13,10 @@
 #include <stdint.h>
 
 #include "address.h"
+#include "proto.h"
 
 enum {
-	PLAN_WORKERS_MAX = 1024,
+	PLAN_WORKERS_MAX = PROTO_WORKERS_MAX,
 	PLAN_SURGE_MAX = 64,
 	PLAN_LISTEN_MAX = 64,		/* -l options */
 };
@@ -34,10 +35,10 @@ struct plan {
 	int	 nlisten;
 	bool	 share;			/* catch bind(2) */
 	bool	 shared_queue;		/* one queue for all workers */
-	char	*name;			/* of the master */
+	char	 name[NAME_MAX + 1];	/* of the master; "": by path alone */
 	char	 socket[PATH_MAX];	/* control socket */
 	char	 directory[PATH_MAX];	/* absolute, as a path */
-	const char *env_file;		/* absolute; NULL: none */
+	char	 env_file[PATH_MAX];	/* absolute; "": none */
 	enum plan_ready ready;
 	int64_t	 alive_ms;		/* --ready alive:TIME */
 	int64_t	 start_timeout_ms;
@@ -46,7 +47,7 @@ struct plan {
 	int64_t	 drain_ms;		/* 0: none */
 	int64_t	 stop_timeout_ms;
 	int	 stop_signal;
-	char	*user;			/* NULL: the master's own identity */
+	char	 user[64];		/* "": the master's own identity */
 	bool	 quiet;			/* no lines on stdout */
 	uid_t	 uid;
 	gid_t	 gid;

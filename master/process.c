@@ -134,7 +134,7 @@ set_environment(const struct child *c)
 
 	clean_environment();
 	setenv("PWD", plan->directory, 1);
-	if (plan->env_file != NULL &&
+	if (plan->env_file[0] != '\0' &&
 	    envfile_load(plan->env_file, why, sizeof(why)) == -1)
 		say_failed(c, 1, "--env-file %s%s", plan->env_file, why);
 	setenv("CRR_SOCKET", plan->socket, 1);
@@ -269,7 +269,7 @@ take_identity(const struct child *c)
 {
 	const struct plan *plan = c->launch->plan;
 
-	if (plan->user == NULL)
+	if (plan->user[0] == '\0')
 		return;
 	if (geteuid() == 0 && initgroups(plan->user, plan->gid) == -1 &&
 	    setgroups(0, NULL) == -1)

@@ -14,12 +14,23 @@ wait_for(struct conn *c, enum conn_wait wait, uint32_t id)
 }
 
 static void
-pending(struct conn *c, uint32_t id)
+answer(struct conn *c, const char *why)
+{
+	c->wait = CONN_WAIT_NOTHING;
+	if (why == NULL)
+		conn_send(c, PROTO_DONE, c->wait_id, NULL, 0);
+	else
+		conn_error(c, c->wait_id, "%s", why);
+}
+
+/* An event that this client alone is told of. */
+static void
+send_event(struct conn *c, uint32_t id, enum event_kind kind)
 {
 	unsigned char wire[EVENT_WIRE_MAX];
 	struct event ev;
 
-	event_init(&ev, EVENT_RELOAD_PENDING);
+	event_init(&ev, kind);
 	conn_send(c, PROTO_EVENT, id, wire, event_encode(&ev, wire));
 }
 
@@ -40,19 +51,19 @@ reload(struct master *m, struct conn *c, const struct ipc_frame *f,
 		return;
 	}
 	if ((flags & PROTO_RELOAD_RESET) != 0) {
+		if (busy)
+			send_event(c, f->id, EVENT_RELOAD_RESET);
 		master_reset(m, now_ms);
 		conn_send(c, PROTO_DONE, f->id, NULL, 0);
 		return;
 	}
 	if (busy)
-		pending(c, f->id);
-	if ((flags & PROTO_RELOAD_NOWAIT) == 0) {
-		wait_for(c, CONN_WAIT_RELOAD, f->id);
-		c->wait_run = m->reload.run + 1;
-	}
+		send_event(c, f->id, EVENT_RELOAD_PENDING);
+	wait_for(c, CONN_WAIT_RELOAD, f->id);
+	c->wait_run = m->reload.run + 1;
 	master_reload(m, now_ms);
 	if ((flags & PROTO_RELOAD_NOWAIT) != 0)
-		conn_send(c, PROTO_DONE, f->id, NULL, 0);
+		answer(c, NULL);
 }
 
 static void
@@ -155,16 +166,6 @@ request_handle(struct master *m, struct conn *c, const struct ipc_frame *f,
 		    ipc_type_name(f->type));
 		conn_finish(c, now_ms);
 	}
-}
-
-static void
-answer(struct conn *c, const char *why)
-{
-	c->wait = CONN_WAIT_NOTHING;
-	if (why == NULL)
-		conn_send(c, PROTO_DONE, c->wait_id, NULL, 0);
-	else
-		conn_error(c, c->wait_id, "%s", why);
 }
 
 void

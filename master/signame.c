@@ -6,7 +6,7 @@
 #include "signame.h"
 
 static const struct {
-	const char *name;
+	char	 name[8];
 	int	 sig;
 } signals[] = {
 	{ "HUP", SIGHUP }, { "INT", SIGINT }, { "QUIT", SIGQUIT },

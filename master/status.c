@@ -63,7 +63,7 @@ send_master(const struct master *m, struct conn *c, uint32_t id,
 	ipc_put32(buf + 20, m->reload.failed);
 	ipc_put64(buf + 24, (uint64_t)(now_ms - m->started_ms));
 	p = put_text(buf + MASTER_FIXED, CRR_VERSION, strlen(CRR_VERSION));
-	p = put_text(p, m->plan.name, strnlen(m->plan.name, PATH_MAX));
+	p = put_text(p, m->plan.name, strlen(m->plan.name));
 	p = put_text(p, m->plan.socket, strlen(m->plan.socket));
 	p = put_text(p, m->plan.directory, strlen(m->plan.directory));
 	p = put_text(p, command, join_command(m->plan.command, command,

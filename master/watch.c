@@ -55,10 +55,8 @@ describe(const struct worker *w, enum worker_state was, int64_t now_ms,
 		else
 			snprintf(text, size, "%s, again in %.1f s", w->ended,
 			    (double)pause / 1000);
-	} else if (was == WORKER_KILLED)
-		snprintf(text, size, "%s", w->timed_out ? w->ended :
-		    "did not stop in time, killed");
-	else if (was == WORKER_STARTING || was == WORKER_READY)
+	} else if (was == WORKER_STARTING || was == WORKER_READY ||
+	    w->timed_out || w->stop_late)
 		snprintf(text, size, "%s", w->ended);
 }
 

@@ -42,6 +42,7 @@ spawn(struct worker *w, const struct context *c)
 	w->ready_ms = 0;
 	w->alive_ms = 0;
 	w->timed_out = false;
+	w->stop_late = false;
 	w->code = 0;
 	w->refused[0] = '\0';
 	w->deadline_ms = c->now_ms + plan->start_timeout_ms;
@@ -88,6 +89,13 @@ static void
 expire(struct worker *w, const struct context *c)
 {
 	w->timed_out = true;
+	kill_all(w, c);
+}
+
+static void
+give_up(struct worker *w, const struct context *c)
+{
+	w->stop_late = true;
 	kill_all(w, c);
 }
 
@@ -166,7 +174,7 @@ static const struct step steps[WORKER_NSTATES][WORKER_NEVENTS] = {
 
 	ON(STOPPING,	KILL,		KILLED,		kill_all),
 	ON(STOPPING,	GONE,		DOWN,		rest),
-	ON(STOPPING,	TIMEOUT,	KILLED,		kill_all),
+	ON(STOPPING,	TIMEOUT,	KILLED,		give_up),
 
 	ON(KILLED,	LOST,		BACKOFF,	backoff),
 	ON(KILLED,	GONE,		DOWN,		rest),
@@ -218,6 +226,9 @@ describe_status(struct worker *w, int wstatus, const struct plan *plan)
 		    (double)plan->start_timeout_ms / 1000,
 		    plan->ready == PLAN_READY_LISTEN ? " (--ready alive:TIME "
 		    "is for programs that serve no socket)" : "");
+	else if (w->stop_late)
+		snprintf(w->ended, sizeof(w->ended), "not stopped within %g s, "
+		    "killed", (double)plan->stop_timeout_ms / 1000);
 	else if (WIFSIGNALED(wstatus))
 		snprintf(w->ended, sizeof(w->ended), "killed by SIG%s",
 		    signame_text(WTERMSIG(wstatus)));
@@ -299,8 +310,8 @@ const char *
 worker_state_name(enum worker_state state)
 {
 	static const char *const names[] = {
-#define X(symbol, name, number) [WORKER_##symbol] = name,
-		WORKER_STATE_LIST(X)
+#define X(symbol, name, number) [number] = name,
+		PROTO_WORKER_STATES(X)
 #undef X
 	};
 

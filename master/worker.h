@@ -10,16 +10,7 @@
 #include <stdint.h>
 
 #include "process.h"
-
-/* Name in code, in status, number on the wire (it stays). */
-#define WORKER_STATE_LIST(X) \
-	X(DOWN,		"down",		0)	/* no process; seat is free */ \
-	X(STARTING,	"starting",	1)	/* not ready yet */ \
-	X(READY,	"ready",	2) \
-	X(DRAINING,	"draining",	3)	/* finishes what it has */ \
-	X(STOPPING,	"stopping",	4)	/* got the stop signal */ \
-	X(KILLED,	"killed",	5)	/* got SIGKILL */ \
-	X(BACKOFF,	"backoff",	6)	/* no process; starts again */
+#include "proto.h"
 
 #define WORKER_EVENT_LIST(X) \
 	X(START)	/* start now */ \
@@ -34,7 +25,7 @@
 
 enum worker_state {
 #define X(symbol, name, number) WORKER_##symbol = number,
-	WORKER_STATE_LIST(X)
+	PROTO_WORKER_STATES(X)
 #undef X
 	WORKER_NSTATES
 };
@@ -76,6 +67,7 @@ struct worker {
 	unsigned lost_generation;	/* of the last process that was lost
 					   before it was stable; 0: none */
 	bool	 timed_out;		/* killed since it was not ready */
+	bool	 stop_late;		/* killed since it did not stop */
 	int	 code;			/* of exec's failure; 0: none */
 	char	 refused[WORKER_REFUSED_MAX];	/* the last bind or listen of
 					   this process that failed, or "" */
