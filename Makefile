@@ -93,7 +93,9 @@ lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 -I. -D_GNU_SOURCE \
 		--enable=warning,portability,performance \
 		--inline-suppr --suppress=missingIncludeSystem $(SRC)
-	clang-tidy --quiet $(SRC) -- -std=c11 -D_GNU_SOURCE -I.
+	for f in $(SRC); do \
+		clang-tidy --quiet $$f -- -std=c11 -D_GNU_SOURCE -I. || exit 1; \
+	done
 	shellcheck -x test/run test/helper.bash test/servers/build .ci/run \
 		examples/demo
 	mandoc -Tlint -Wwarning doc/crr.1

@@ -1,5 +1,7 @@
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@ enum {
 };
 
 static enum log_level	 level = LOG_NORMAL;
+static bool		 dropping;
 static const char	*command;
 
 void
@@ -25,6 +28,24 @@ void
 log_set_command(const char *name)
 {
 	command = name;
+}
+
+void
+log_set_dropping(void)
+{
+	dropping = true;
+}
+
+void
+log_line(int fd, const char *line, size_t len)
+{
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+
+	if (dropping && poll(&room, 1, 0) == 0)
+		return;
+	if (write(fd, line, len) == -1) {
+		/* There is nowhere left to say so. */
+	}
 }
 
 /* Write one line; code is an errno whose text goes behind it, or 0. */
@@ -46,9 +67,7 @@ put(int code, const char *fmt, va_list ap)
 	text_clean(line);
 	len = strlen(line);
 	line[len++] = '\n';
-	if (write(STDERR_FILENO, line, len) == -1) {
-		/* There is nowhere left to say so. */
-	}
+	log_line(STDERR_FILENO, line, len);
 	errno = saved;
 }
 

@@ -7,6 +7,8 @@
 #ifndef LOG_H
 #define LOG_H
 
+#include <stddef.h>
+
 enum log_level {
 	LOG_QUIET,		/* warnings and errors alone */
 	LOG_NORMAL,
@@ -18,6 +20,12 @@ void	 log_set_level(enum log_level level);
 
 /* Put "crr COMMAND: " before lines from now on; NULL: "crr: " again. */
 void	 log_set_command(const char *command);
+
+/* Drop lines from now on that would have to wait for who reads them. */
+void	 log_set_dropping(void);
+
+/* Write len bytes, the newline included, to fd. What can't be written is lost. */
+void	 log_line(int fd, const char *line, size_t len);
 
 /* Write what went wrong, with errno's text behind it. */
 void	 log_warn(const char *fmt, ...)

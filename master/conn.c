@@ -159,7 +159,7 @@ static void
 take_requests(struct conn *c, conn_handler *handler, void *arg, int64_t now_ms)
 {
 	enum ipc_result result;
-	struct ipc_frame f;
+	struct ipc_frame f = { .type = 0 };
 	size_t taken, size;
 
 	taken = 0;

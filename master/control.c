@@ -34,7 +34,8 @@ check_directory(const char *path, uid_t uid)
 		fatal(1, "%s: can't make the control socket's directory; give "
 		    "another place by -s PATH", dir);
 	if (lstat(dir, &st) == -1)
-		fatal(1, "%s: the control socket's directory", dir);
+		fatal(1, "%s: can't use the control socket's directory; make "
+		    "it, or give another place by -s PATH", dir);
 	/* Workers of another identity must come through, not look around. */
 	if (ours && uid != geteuid() && S_ISDIR(st.st_mode) &&
 	    st.st_uid == geteuid())

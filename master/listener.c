@@ -176,21 +176,29 @@ compare(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* Steer to the seats of ls->steered, if any of them listens. */
+/*
+ * Steer to the seats of ls->steered, if any of them listens. Through a socket
+ * that listens: one that does not would be given a group of its own, and could
+ * not listen beside the others any more.
+ */
 static int
 steer(const struct listeners *ls, struct listener *l)
 {
-	int *place, n = 0, error;
+	int *place, n = 0, fd = -1, error;
 
 	if (l->nplaces < 2)
 		return 0;
 	if ((place = calloc((size_t)l->nplaces, sizeof(*place))) == NULL)
 		return -1;
-	for (int i = 0; i < l->nqueues; i++)
-		if (l->queue[i].place != -1 && ls->steered[i])
+	for (int i = 0; i < l->nqueues; i++) {
+		if (l->queue[i].place == -1)
+			continue;
+		fd = l->queue[i].fd;
+		if (ls->steered[i])
 			place[n++] = l->queue[i].place;
+	}
 	qsort(place, (size_t)n, sizeof(*place), compare);
-	error = n == 0 ? 0 : steer_attach(first_fd(l), place, n);
+	error = n == 0 ? 0 : steer_attach(fd, place, n);
 	free(place);
 	return error;
 }

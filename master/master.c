@@ -73,8 +73,7 @@ master_tell(struct master *m, const struct event *ev)
 		event_line(ev, m->signs, line, sizeof(line) - 1);
 		len = strlen(line);
 		line[len] = '\n';
-		/* A full disk or a reader that has gone must stop nothing. */
-		(void)!write(STDOUT_FILENO, line, len + 1);
+		log_line(STDOUT_FILENO, line, len + 1);
 	}
 	len = event_encode(ev, wire);
 	for (c = m->conns; c != NULL; c = c->next) {
@@ -314,7 +313,7 @@ fill(struct pollset *set, const struct master *m)
 	}
 	if (m->notify_fd != -1)
 		watch_fd(set, m->notify_fd, POLLIN, SOURCE_NOTIFY, NULL);
-	if (m->accept_ms == 0 && m->nconns < CONN_MAX)
+	if (m->accept_ms == 0)
 		watch_fd(set, m->control.fd, POLLIN, SOURCE_CONTROL, NULL);
 	for (c = m->conns; c != NULL; c = c->next)
 		watch_fd(set, c->fd, conn_pending(c) ? POLLIN | POLLOUT :
@@ -345,12 +344,38 @@ timeout(const struct master *m)
 	return next_ms <= now_ms ? 0 : (int)(next_ms - now_ms);
 }
 
+/* Those that connect and say nothing must not keep others out: the oldest of
+ * them goes, the last in the list. */
+static void
+make_room(struct master *m)
+{
+	struct conn *c, *idle = NULL;
+
+	for (c = m->conns; c != NULL; c = c->next) {
+		if (c->fd != -1 && c->wait == CONN_WAIT_NOTHING)
+			idle = c;
+	}
+	if (idle == NULL)
+		return;
+	conn_close(idle);
+	m->nconns--;
+}
+
 static void
 accept_one(struct master *m, int64_t now_ms)
 {
-	if (conn_accept(&m->conns, m->control.fd, now_ms) != NULL)
-		m->nconns++;
-	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+	struct conn *c;
+
+	if (m->nconns >= CONN_MAX)
+		make_room(m);
+	c = conn_accept(&m->conns, m->control.fd, now_ms);
+	if (c != NULL && m->nconns++ >= CONN_MAX) {
+		conn_error(c, 0, "%d clients wait for answers already",
+		    CONN_MAX);
+		conn_close(c);
+	}
+	if (c == NULL && (errno == EMFILE || errno == ENFILE ||
+	    errno == ENOMEM))
 		m->accept_ms = now_ms + ACCEPT_AGAIN_MS;
 }
 
@@ -447,6 +472,7 @@ loop(struct master *m)
 		if (set.fds[0].revents != 0)
 			act_on_signals(m, now_ms);
 		act_on_workers(m, &set, now_ms);
+		watch_first_start(m, now_ms);
 		watch_deadlines(m, now_ms);
 		act_on_clients(m, &set, now_ms);
 		conn_expire(m->conns, now_ms);
@@ -565,12 +591,31 @@ set_trap(struct master *m)
 		m->plan.surge = 0;
 }
 
+/* Why an address can't be had, and what to do. */
+static const char *
+bind_hint(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return "in use: stop what serves it, or give another";
+	case EADDRNOTAVAIL:
+		return "no address of this machine: ip addr shows them";
+	case EACCES:
+		return "ports below 1024 are root's: give another, or start "
+		    "crr as root with --user";
+	case EOPNOTSUPP:
+		return "a Unix socket can't be handed over yet: give a port";
+	default:
+		return strerror(error);
+	}
+}
+
 static void
 open_listeners(struct master *m)
 {
 	const struct plan *plan = &m->plan;
 	char text[ADDRESS_TEXT_MAX];
-	int i;
+	int i, error;
 
 	if (listeners_init(&m->listeners, plan->workers + plan->surge,
 	    plan->shared_queue) == -1)
@@ -579,8 +624,9 @@ open_listeners(struct master *m)
 		address_format(&plan->listen[i], text, sizeof(text));
 		if (listeners_open(&m->listeners, &plan->listen[i]) != NULL)
 			continue;
+		error = errno;
 		control_close(&m->control);
-		fatal(1, "-l %s", text);
+		fatalx(1, "-l %s (%s)", text, bind_hint(error));
 	}
 }
 
@@ -631,6 +677,7 @@ master_main(int argc, char **argv)
 
 	memset(&m, 0, sizeof(m));
 	plan_read(&m.plan, argc, argv);
+	log_set_dropping();
 	m.quiet = m.plan.quiet;
 	set_up(&m);
 	tell(&m, EVENT_MASTER_STARTING, m.plan.workers, "");

@@ -112,7 +112,9 @@ read_ready(struct plan *plan, const char *text)
 		plan->ready = PLAN_READY_NOTIFY;
 	else if (strncmp(text, "alive:", 6) == 0) {
 		plan->ready = PLAN_READY_ALIVE;
-		read_time("--ready", text + 6, &plan->alive_ms);
+		if (parse_time(text + 6, &plan->alive_ms) == -1)
+			fatalx(2, "--ready %s: give a time such as "
+			    "alive:500ms or alive:10s", text);
 	} else
 		fatalx(2, "--ready %s: give listen, notify or alive:TIME",
 		    text);
@@ -239,6 +241,8 @@ find_socket(struct plan *plan, const char *path, const char *name)
 {
 	char here[PATH_MAX], full[PATH_MAX];
 
+	if (path != NULL && path[0] == '\0')
+		fatalx(2, "-s: give a path");
 	if (path != NULL && path[0] != '/') {
 		current_directory(here, sizeof(here));
 		join(full, sizeof(full), "-s", here, path);

@@ -80,16 +80,21 @@ pool_candidate(const struct pool *pool, int id)
 	return NULL;
 }
 
+/* More seats are there than may be taken, where more workers were wanted. */
 struct worker *
 pool_free_seat(const struct pool *pool)
 {
-	int i;
+	struct worker *seat = NULL;
+	int i, taken;
 
+	taken = 0;
 	for (i = 0; i < pool->nseats; i++) {
-		if (worker_free(pool->seat[i]))
-			return pool->seat[i];
+		if (!worker_free(pool->seat[i]))
+			taken++;
+		else if (seat == NULL)
+			seat = pool->seat[i];
 	}
-	return NULL;
+	return taken < pool->wanted + pool->surge ? seat : NULL;
 }
 
 void

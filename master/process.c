@@ -317,7 +317,8 @@ run_child(struct child *c)
 		say_failed(c, 1, "handing over sockets");
 	execvp(plan->command[0], plan->command);
 	code = errno == ENOENT ? 127 : 126;
-	say_failed(c, code, "%s", plan->command[0]);
+	say_failed(c, code, "can't run %s (%s)", plan->command[0],
+	    code == 127 ? "check its path and $PATH" : "is it executable?");
 }
 
 int
@@ -373,7 +374,7 @@ process_birth(struct process *p, char *why, size_t size, int *code)
 {
 	struct msghdr msg;
 	struct iovec iov;
-	char buf[BIRTH_MAX];
+	char buf[BIRTH_MAX] = "";
 	union {
 		struct cmsghdr head;
 		char space[CMSG_SPACE(sizeof(int))];

@@ -12,6 +12,7 @@ begin(struct reload *r, struct pool *pool, int64_t now_ms)
 	r->run++;
 	r->generation = ++pool->rules.generation;
 	r->next_ms = now_ms;
+	r->turned_ms = 0;
 	r->why[0] = '\0';
 }
 
@@ -67,6 +68,7 @@ find_failed(const struct reload *r, const struct pool *pool)
 	return NULL;
 }
 
+/* The seat of one that has ended may be what a missing worker waits for. */
 static void
 drop_candidates(struct pool *pool, int64_t now_ms)
 {
@@ -82,6 +84,7 @@ drop_candidates(struct pool *pool, int64_t now_ms)
 		how = w->state == WORKER_READY ? WORKER_STOP : WORKER_KILL;
 		worker_step(w, how, &pool->rules, now_ms);
 	}
+	pool_turn(pool, now_ms);
 }
 
 static enum reload_outcome
@@ -124,12 +127,29 @@ promote(struct reload *r, struct pool *pool, struct worker *candidate,
 	r->next_ms = now_ms + pool->rules.launch->plan->wait_ms;
 }
 
-static bool
-has_soaked(const struct reload *r, const struct pool *pool,
-    const struct worker *w, int64_t now_ms)
+/* When a new worker that is ready will have soaked, or 0. */
+static int64_t
+soaked_at(const struct reload *r, const struct pool *pool,
+    const struct worker *w)
 {
-	return r->soaked || (w->state == WORKER_READY &&
-	    now_ms - w->ready_ms >= pool->rules.launch->plan->soak_ms);
+	if (w->state != WORKER_READY || w->generation != r->generation)
+		return 0;
+	return w->ready_ms + pool->rules.launch->plan->soak_ms;
+}
+
+static void
+note_soaked(struct reload *r, const struct pool *pool, int64_t now_ms)
+{
+	int64_t soaked;
+	int i;
+
+	for (i = 0; !r->soaked && i < pool->nseats; i++) {
+		soaked = soaked_at(r, pool, pool->seat[i]);
+		if (soaked == 0 || soaked > now_ms)
+			continue;
+		r->soaked = true;
+		r->next_ms = now_ms + pool->rules.launch->plan->wait_ms;
+	}
 }
 
 /* One whose predecessor has crashed is of use at once. */
@@ -143,8 +163,6 @@ promote_ready(struct reload *r, struct pool *pool, int64_t now_ms)
 		w = pool_candidate(pool, id);
 		if (w == NULL || w->state != WORKER_READY)
 			continue;
-		if (has_soaked(r, pool, w, now_ms))
-			r->soaked = true;
 		holder = pool_holder(pool, id);
 		if (r->soaked || holder == NULL || !worker_serves(holder))
 			promote(r, pool, w, now_ms);
@@ -192,38 +210,77 @@ start_candidates(struct reload *r, struct pool *pool, int64_t now_ms)
 	}
 }
 
-/* No seat to spare: the next one is stopped when the last one is back, and
- * pool_turn starts it anew. */
-static void
-stop_one(struct reload *r, struct pool *pool, int64_t now_ms)
+/* Those stopped so far are back and serve; false also while one retires. */
+static bool
+are_back(struct reload *r, const struct pool *pool)
 {
-	struct worker *w, *stale;
-	int i;
+	const struct worker *w;
+	int64_t next;
+	int i, n;
 
+	n = 0;
 	for (i = 0; i < pool->nseats; i++) {
 		w = pool->seat[i];
 		if (worker_free(w) ||
 		    (w->generation != r->generation && w->wanted))
 			continue;
 		if (!worker_serves(w) || !w->wanted)
-			return;
-		if (!has_soaked(r, pool, w, now_ms))
-			return;
-		if (!r->soaked)
-			r->next_ms = now_ms + pool->rules.launch->plan->wait_ms;
-		r->soaked = true;
+			return false;
+		n++;
+		next = w->ready_ms + pool->rules.launch->plan->wait_ms;
+		if (next > r->next_ms)
+			r->next_ms = next;
 	}
-	stale = next_stale(r, pool);
-	if (stale == NULL || now_ms < r->next_ms)
+	return n == 0 || r->soaked;
+}
+
+/* One that doesn't serve costs least. */
+static struct worker *
+next_to_stop(const struct reload *r, const struct pool *pool)
+{
+	struct worker *holder;
+	int id;
+
+	for (id = 0; id < pool->wanted; id++) {
+		holder = pool_holder(pool, id);
+		if (holder != NULL && holder->generation != r->generation &&
+		    !worker_serves(holder))
+			return holder;
+	}
+	return next_stale(r, pool);
+}
+
+/* No seat to spare: the next one is stopped when the last one is back, and
+ * the pool starts it anew; at once, if it waited to start again. */
+static void
+stop_one(struct reload *r, struct pool *pool, int64_t now_ms)
+{
+	struct worker *stale;
+
+	if (!are_back(r, pool) || now_ms < r->next_ms)
+		return;
+	stale = next_to_stop(r, pool);
+	if (stale == NULL)
 		return;
 	worker_step(stale, WORKER_RETIRE, &pool->rules, now_ms);
-	r->next_ms = now_ms + pool->rules.launch->plan->wait_ms;
+	pool_turn(pool, now_ms);
+}
+
+static void
+advance(struct reload *r, struct pool *pool, int64_t now_ms)
+{
+	note_soaked(r, pool, now_ms);
+	if (pool->surge > 0) {
+		promote_ready(r, pool, now_ms);
+		start_candidates(r, pool, now_ms);
+	} else
+		stop_one(r, pool, now_ms);
 }
 
 static bool
 is_complete(const struct reload *r, const struct pool *pool)
 {
-	return pool_settled(pool) && count_candidates(pool) == 0 &&
+	return r->soaked && pool_settled(pool) && count_candidates(pool) == 0 &&
 	    reload_new_workers(r, pool) == pool->wanted;
 }
 
@@ -234,14 +291,15 @@ reload_turn(struct reload *r, struct pool *pool, int64_t now_ms)
 
 	if (!r->active || pool->stopping)
 		return RELOAD_GOES_ON;
+	r->turned_ms = now_ms;
 	failed = find_failed(r, pool);
+	if (failed == NULL) {
+		advance(r, pool, now_ms);
+		/* A fork that fails is told by nothing but this. */
+		failed = find_failed(r, pool);
+	}
 	if (failed != NULL)
 		return fail(r, pool, failed, now_ms);
-	if (pool->surge > 0) {
-		promote_ready(r, pool, now_ms);
-		start_candidates(r, pool, now_ms);
-	} else
-		stop_one(r, pool, now_ms);
 	if (!is_complete(r, pool))
 		return RELOAD_GOES_ON;
 	r->active = false;
@@ -249,24 +307,22 @@ reload_turn(struct reload *r, struct pool *pool, int64_t now_ms)
 	return RELOAD_COMPLETE;
 }
 
+/* Due is what comes after the last turn, not after now_ms: it may have passed
+ * since. */
 int64_t
 reload_deadline(const struct reload *r, const struct pool *pool,
     int64_t now_ms)
 {
-	const struct worker *w;
 	int64_t due, soaked;
 	int i;
 
 	if (!r->active || pool->stopping)
 		return 0;
-	due = r->next_ms > now_ms ? r->next_ms : 0;
+	due = r->next_ms > r->turned_ms ? r->next_ms : 0;
 	for (i = 0; !r->soaked && i < pool->nseats; i++) {
-		w = pool->seat[i];
-		if (w->state != WORKER_READY || w->generation != r->generation)
-			continue;
-		soaked = w->ready_ms + pool->rules.launch->plan->soak_ms;
-		if (soaked > now_ms && (due == 0 || soaked < due))
+		soaked = soaked_at(r, pool, pool->seat[i]);
+		if (soaked > r->turned_ms && (due == 0 || soaked < due))
 			due = soaked;
 	}
-	return due;
+	return due != 0 && due < now_ms ? now_ms : due;
 }

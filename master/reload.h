@@ -20,10 +20,11 @@ enum reload_outcome {
 struct reload {
 	bool	 active;
 	bool	 again;			/* one more was asked for meanwhile */
-	bool	 soaked;		/* the first replacement has survived */
+	bool	 soaked;		/* the first new worker has survived */
 	unsigned run;			/* number of the last one begun */
 	unsigned generation;		/* that it brings */
 	int64_t	 next_ms;		/* no replacement before: --wait */
+	int64_t	 turned_ms;		/* the last turn of it; 0: none yet */
 	unsigned completed, failed;	/* since the master's start */
 	char	 why[WORKER_ENDED_MAX + 96];	/* the last one failed */
 };
@@ -44,7 +45,7 @@ enum reload_outcome reload_turn(struct reload *r, struct pool *pool,
 /* End the one in progress where it stands, and forget the one to follow. */
 void	 reload_end(struct reload *r, struct pool *pool, int64_t now_ms);
 
-/* When reload_turn is due though nothing happens, or 0. */
+/* When reload_turn is due though nothing happens: now_ms or later; or 0. */
 int64_t	 reload_deadline(const struct reload *r, const struct pool *pool,
 	    int64_t now_ms);
 

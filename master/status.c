@@ -52,7 +52,7 @@ send_master(const struct master *m, struct conn *c, uint32_t id,
     int64_t now_ms)
 {
 	unsigned char buf[MASTER_FIXED + 4 * 2 + 64 + 3 * PATH_MAX + 2 + 8192];
-	char command[8192];
+	char command[8192] = "";
 	unsigned char *p;
 
 	ipc_put32(buf, (uint32_t)getpid());

@@ -15,7 +15,10 @@
 
 #include "system.h"
 
-enum { SMALL_FILE = 4096 };	/* bytes of a /proc or cgroup file we read */
+enum {
+	SMALL_FILE = 4096,		/* bytes of a /proc or cgroup file */
+	ENVIRONMENT_MAX = 1 << 17,	/* bytes of a stranger's we look at */
+};
 
 static ssize_t
 read_small(const char *path, char *buf, size_t size)
@@ -196,8 +199,8 @@ static bool
 env_names(pid_t pid, const char *const *entries, int n)
 {
 	char path[64], *env;
-	size_t len, size;
-	bool all;
+	bool all = false;
+	size_t len;
 	FILE *f;
 	int i;
 
@@ -205,13 +208,9 @@ env_names(pid_t pid, const char *const *entries, int n)
 	f = fopen(path, "re");
 	if (f == NULL)
 		return false;
-	env = NULL;
-	size = 0;
-	len = 0;
-	all = false;
-	if ((env = malloc(1 << 17)) != NULL) {
-		size = (1 << 17) - 1;
-		len = fread(env, 1, size, f);
+	env = malloc(ENVIRONMENT_MAX + 1);
+	if (env != NULL) {
+		len = fread(env, 1, ENVIRONMENT_MAX, f);
 		env[len] = '\0';
 		all = true;
 		for (i = 0; i < n; i++)

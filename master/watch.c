@@ -74,7 +74,21 @@ tell_down(struct master *m, const struct worker *w, pid_t pid,
 	master_tell(m, &ev);
 }
 
-/* Nobody has ever served: a loop of restarts would only hide why. */
+static void
+ended(struct master *m, struct worker *w, int wstatus, int64_t now_ms)
+{
+	enum worker_state was = w->state;
+	pid_t pid = w->process.pid;
+
+	watch_birth(m, w, now_ms);
+	worker_ended(w, wstatus, &m->pool.rules, now_ms);
+	/* It may have shut its listening socket down, which is ours too. */
+	if (listeners_mend(&m->listeners) == -1)
+		log_warn("listening again");
+	if (m->been_ready)
+		tell_down(m, w, pid, was, now_ms);
+}
+
 static void
 fail_start(struct master *m, const struct worker *w, int64_t now_ms)
 {
@@ -87,23 +101,18 @@ fail_start(struct master *m, const struct worker *w, int64_t now_ms)
 	master_stop(m, true, now_ms);
 }
 
-static void
-ended(struct master *m, struct worker *w, int wstatus, int64_t now_ms)
+void
+watch_first_start(struct master *m, int64_t now_ms)
 {
-	enum worker_state was = w->state;
-	pid_t pid = w->process.pid;
+	const struct worker *w;
+	int i;
 
-	watch_birth(m, w, now_ms);
-	worker_ended(w, wstatus, &m->pool.rules, now_ms);
-	/* It may have shut its listening socket down, which is ours too. */
-	if (listeners_mend(&m->listeners) == -1)
-		log_warn("listening again");
-	if (!m->been_ready) {
-		if (!m->pool.stopping)
+	for (i = 0; !m->been_ready && !m->pool.stopping &&
+	    i < m->pool.nseats; i++) {
+		w = m->pool.seat[i];
+		if (w->state == WORKER_BACKOFF)
 			fail_start(m, w, now_ms);
-		return;
 	}
-	tell_down(m, w, pid, was, now_ms);
 }
 
 static struct worker *

@@ -37,6 +37,10 @@ struct worker *watch_find(const struct master *m, pid_t pid);
 /* Do what is due. */
 void	 watch_deadlines(struct master *m, int64_t now_ms);
 
+/* Nobody has ever been ready and one has ended already: a loop of restarts
+ * would only hide why, so the master stops. */
+void	 watch_first_start(struct master *m, int64_t now_ms);
+
 /* When watch_deadlines has something to do, or 0. */
 int64_t	 watch_next(const struct master *m);
 

@@ -91,6 +91,7 @@ struct server {
 	bool		 ignore_term;
 	bool		 graceful;
 	bool		 drop_answer;
+	bool		 shutdown_listener;	/* at a graceful stop */
 	bool		 daemon_child;
 	bool		 reuseport;
 	bool		 v6only;
@@ -275,7 +276,8 @@ enum flag {
 	FLAG_IGNORE_TERM, FLAG_GRACEFUL, FLAG_SIGNAL_LOG, FLAG_STUCK_FILE,
 	FLAG_DROP_ANSWER, FLAG_NOTIFY, FLAG_CHILDREN, FLAG_DAEMON_CHILD,
 	FLAG_REUSEPORT, FLAG_V6ONLY, FLAG_DEFER, FLAG_BACKLOG, FLAG_NONBLOCK,
-	FLAG_BLOCKING, FLAG_FLAGS_FILE, FLAG_COUNT_FILE
+	FLAG_BLOCKING, FLAG_FLAGS_FILE, FLAG_COUNT_FILE,
+	FLAG_SHUTDOWN_LISTENER
 };
 
 static const struct option flags[] = {
@@ -307,6 +309,7 @@ static const struct option flags[] = {
 	{ "blocking", no_argument, NULL, FLAG_BLOCKING },
 	{ "flags-file", required_argument, NULL, FLAG_FLAGS_FILE },
 	{ "count-file", required_argument, NULL, FLAG_COUNT_FILE },
+	{ "shutdown-listener", no_argument, NULL, FLAG_SHUTDOWN_LISTENER },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -402,6 +405,9 @@ set(struct server *s, enum flag flag, const char *name, const char *arg)
 		break;
 	case FLAG_COUNT_FILE:
 		s->count_file = arg;
+		break;
+	case FLAG_SHUTDOWN_LISTENER:
+		s->shutdown_listener = true;
 		break;
 	}
 }
@@ -1024,8 +1030,11 @@ stop(struct server *s)
 
 	if (!s->stopping) {
 		s->stopping = true;
-		for (i = 0; i < s->nfds; i++)
+		for (i = 0; i < s->nfds; i++) {
+			if (s->shutdown_listener)
+				shutdown(s->fds[i], SHUT_RDWR);
 			close(s->fds[i]);
+		}
 		s->nfds = 0;
 	}
 	for (i = s->nconns; i-- > 0;)

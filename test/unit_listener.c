@@ -162,6 +162,22 @@ shares(void)
 }
 
 static void
+late(void)
+{
+	struct listeners ls;
+	struct listener *l;
+	struct address a = free_address("127.0.0.1", SOCK_STREAM);
+
+	listeners_init(&ls, 3, false);
+	steer_to(&ls, "111");
+	l = listeners_bind(&ls, &a, 0, make(&a, 0));
+	ok(l != NULL && l == serve(&ls, &a, 1) && l == serve(&ls, &a, 2) &&
+	    listener_listen(&ls, l, 0, 1) == 0,
+	    "the first to bind may be the last to listen");
+	listeners_free(&ls);
+}
+
+static void
 depth(void)
 {
 	struct listeners ls;
@@ -564,6 +580,7 @@ main(void)
 {
 	if (steer_available()) {
 		shares();
+		late();
 		depth();
 		many();
 		even();
