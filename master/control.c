@@ -107,6 +107,7 @@ remove_stale(struct control *c)
 		    "control socket by -s PATH");
 	if (unlink(c->path) == -1)
 		refuse(c, "a stale socket that can't be removed");
+	c->stale = true;
 }
 
 void

@@ -9,10 +9,12 @@
 #include <sys/types.h>
 
 #include <limits.h>
+#include <stdbool.h>
 
 struct control {
 	int	 fd;			/* listens; -1: none */
 	int	 lock_fd;
+	bool	 stale;			/* the master before was killed */
 	char	 path[PATH_MAX];
 	char	 lock[PATH_MAX];
 };

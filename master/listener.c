@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "listener.h"
@@ -235,8 +236,9 @@ join(const struct listeners *ls, struct listener *l, struct queue *q)
  * stranger's as a conflict, and let its own in afterwards.
  */
 static int
-bind_socket(const struct listeners *ls, struct listener *l, int fd)
+bind_socket(struct listeners *ls, struct listener *l, int fd)
 {
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 	const struct address *a = &l->address;
 	bool first = first_fd(l) == -1;
 
@@ -251,8 +253,12 @@ bind_socket(const struct listeners *ls, struct listener *l, int fd)
 		return -1;
 	if (set(fd, SOL_SOCKET, SO_REUSEPORT, !first) == -1 && !first)
 		return -1;
-	if (bind(fd, &a->u.sa, a->len) == -1)
-		return -1;
+	while (bind(fd, &a->u.sa, a->len) == -1) {
+		if (errno != EADDRINUSE || ls->retries == 0)
+			return -1;
+		ls->retries--;
+		nanosleep(&pause, NULL);
+	}
 	if (first && is_group(ls, l))
 		return set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	return 0;

@@ -39,6 +39,8 @@ struct listeners {
 	bool	 shared;		/* one queue for all */
 	bool	*steered;		/* by seat: the last listeners_steer */
 	bool	 failed;		/* that one did, in part */
+	int	 retries;		/* binds to an address in use that may
+					   be tried again, 10 ms later each */
 };
 
 /* The least backlog a queue gets: it also holds what comes while a worker is

@@ -22,6 +22,7 @@
 enum {
 	ACCEPT_AGAIN_MS = 1000,		/* after descriptors ran out */
 	LAST_WORDS_MS = 1000,		/* for clients to take the last answer */
+	STALE_RETRIES = 500,		/* of a bind, after a killed master */
 };
 
 /* What a descriptor in the poll set stands for. */
@@ -620,6 +621,11 @@ open_listeners(struct master *m)
 	if (listeners_init(&m->listeners, plan->workers + plan->surge,
 	    plan->shared_queue) == -1)
 		fatal(1, "listeners");
+	/* Its workers are on their way out. */
+	if (m->control.stale) {
+		system_stop_orphans(plan->socket, plan->stop_signal);
+		m->listeners.retries = STALE_RETRIES;
+	}
 	for (i = 0; i < plan->nlisten; i++) {
 		address_format(&plan->listen[i], text, sizeof(text));
 		if (listeners_open(&m->listeners, &plan->listen[i]) != NULL)
@@ -663,7 +669,7 @@ tear_down(struct master *m)
 	control_close(&m->control);
 	listeners_free(&m->listeners);
 	pool_free(&m->pool);
-	close(m->signal_fd);
+	signals_close();
 	if (m->notify_fd != -1)
 		close(m->notify_fd);
 	close(m->launch.out_fd);

@@ -70,6 +70,17 @@ signals_drain(void)
 		continue;
 }
 
+/* The handler stays, and has nowhere to write any more. */
+void
+signals_close(void)
+{
+	int fd[2] = { pipe_fd[0], pipe_fd[1] };
+
+	pipe_fd[0] = pipe_fd[1] = -1;
+	close(fd[0]);
+	close(fd[1]);
+}
+
 bool
 signals_take(int sig)
 {

@@ -13,6 +13,9 @@ int	 signals_open(void);
 /* Empty the pipe, before the flags are asked. */
 void	 signals_drain(void);
 
+/* Close the pipe. What comes later wakes nobody. */
+void	 signals_close(void);
+
 /* Tell whether sig has come since it was last asked for; once. */
 bool	 signals_take(int sig);
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "steer.h"
@@ -18,11 +19,12 @@
 static int
 attach(int fd, struct sock_filter *code, int len)
 {
-	struct sock_fprog prog = {
-		.len = (unsigned short)len,
-		.filter = code,
-	};
+	struct sock_fprog prog;
 
+	/* Its padding too, which the kernel is given with the rest. */
+	memset(&prog, 0, sizeof(prog));
+	prog.len = (unsigned short)len;
+	prog.filter = code;
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog,
 	    sizeof(prog));
 }

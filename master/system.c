@@ -167,8 +167,9 @@ system_die_with_parent(int sig, pid_t parent)
 	return getppid() == parent ? 0 : -1;
 }
 
-pid_t
-system_parent(pid_t pid)
+/* State and parent of a process. Returns 0, or -1 if there is none. */
+static int
+read_stat(pid_t pid, char *state, pid_t *parent)
 {
 	char path[64], buf[SMALL_FILE];
 	const char *p;
@@ -180,29 +181,43 @@ system_parent(pid_t pid)
 	p = strrchr(buf, ')');
 	if (p == NULL || strlen(p) < 5)
 		return -1;
-	return (pid_t)strtol(p + 4, NULL, 10);
+	*state = p[2];
+	*parent = (pid_t)strtol(p + 4, NULL, 10);
+	return 0;
 }
 
+pid_t
+system_parent(pid_t pid)
+{
+	char state;
+	pid_t parent;
+
+	return read_stat(pid, &state, &parent) == -1 ? -1 : parent;
+}
+
+/* Entries that end with '=' are names, of which any value will do. */
 static bool
 env_has(const char *env, size_t len, const char *entry)
 {
+	size_t want = strlen(entry);
 	const char *p, *end = env + len;
 
 	for (p = env; p < end; p += strlen(p) + 1) {
-		if (strcmp(p, entry) == 0)
+		if (entry[want - 1] == '=' ? strncmp(p, entry, want) == 0 :
+		    strcmp(p, entry) == 0)
 			return true;
 	}
 	return false;
 }
 
+/* Tell whether a process was started with all of the entries. */
 static bool
-env_names(pid_t pid, const char *const *entries, int n)
+env_names(pid_t pid, const char *const *entries)
 {
 	char path[64], *env;
 	bool all = false;
 	size_t len;
 	FILE *f;
-	int i;
 
 	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
 	f = fopen(path, "re");
@@ -213,40 +228,72 @@ env_names(pid_t pid, const char *const *entries, int n)
 		len = fread(env, 1, ENVIRONMENT_MAX, f);
 		env[len] = '\0';
 		all = true;
-		for (i = 0; i < n; i++)
-			all = all && env_has(env, len, entries[i]);
+		for (; *entries != NULL; entries++)
+			all = all && env_has(env, len, *entries);
 	}
 	free(env);
 	fclose(f);
 	return all;
 }
 
-int
-system_kill_strays(const char *socket, int id, unsigned generation)
+/* Send sig to each process that is one of those, and has the entries. */
+static int
+signal_each(bool (*is_one)(pid_t), const char *const *entries, int sig)
 {
-	char entry[3][PATH_MAX + 16];
-	const char *entries[3] = { entry[0], entry[1], entry[2] };
 	const struct dirent *de;
-	int killed;
+	int n = 0;
 	pid_t pid;
 	DIR *dir;
 
-	snprintf(entry[0], sizeof(entry[0]), "CRR_SOCKET=%s", socket);
-	snprintf(entry[1], sizeof(entry[1]), "CRR_WORKER_ID=%d", id);
-	snprintf(entry[2], sizeof(entry[2]), "CRR_GENERATION=%u", generation);
 	dir = opendir("/proc");
 	if (dir == NULL)
 		return 0;
-	killed = 0;
 	while ((de = readdir(dir)) != NULL) {
 		pid = (pid_t)strtol(de->d_name, NULL, 10);
-		if (pid <= 0 || system_parent(pid) != getpid())
-			continue;
-		if (env_names(pid, entries, 3) && kill(pid, SIGKILL) == 0)
-			killed++;
+		if (pid > 1 && is_one(pid) && env_names(pid, entries) &&
+		    kill(pid, sig) == 0)
+			n++;
 	}
 	closedir(dir);
-	return killed;
+	return n;
+}
+
+static bool
+is_child(pid_t pid)
+{
+	return system_parent(pid) == getpid();
+}
+
+int
+system_kill_strays(const char *socket, int id, unsigned generation)
+{
+	char of[PATH_MAX + 16], worker[32], born[32];
+	const char *const entries[] = { of, worker, born, NULL };
+
+	snprintf(of, sizeof(of), "CRR_SOCKET=%s", socket);
+	snprintf(worker, sizeof(worker), "CRR_WORKER_ID=%d", id);
+	snprintf(born, sizeof(born), "CRR_GENERATION=%u", generation);
+	return signal_each(is_child, entries, SIGKILL);
+}
+
+static bool
+is_leaderless(pid_t pid)
+{
+	pid_t group = getpgid(pid), parent;
+	char state;
+
+	return group != pid && group > 1 &&
+	    (read_stat(group, &state, &parent) == -1 || state == 'Z');
+}
+
+int
+system_stop_orphans(const char *socket, int sig)
+{
+	char of[PATH_MAX + 16];
+	const char *const entries[] = { of, "CRR_WORKER_ID=", NULL };
+
+	snprintf(of, sizeof(of), "CRR_SOCKET=%s", socket);
+	return signal_each(is_leaderless, entries, sig);
 }
 
 int

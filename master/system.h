@@ -30,6 +30,13 @@ pid_t	 system_parent(pid_t pid);
  */
 int	 system_kill_strays(const char *socket, int id, unsigned generation);
 
+/*
+ * Send sig to what a killed master has left of its workers: their leaders got
+ * it from the kernel, these are processes whose leader has gone. Returns how
+ * many.
+ */
+int	 system_stop_orphans(const char *socket, int sig);
+
 /* Who is at the other end of a Unix socket; *pid is 0 where it can't be told.
  * Returns 0 or -1 and errno. */
 int	 system_peer(int fd, uid_t *uid, pid_t *pid);

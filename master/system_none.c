@@ -39,6 +39,14 @@ system_kill_strays(const char *socket, int id, unsigned generation)
 	return 0;
 }
 
+int
+system_stop_orphans(const char *socket, int sig)
+{
+	(void)socket;
+	(void)sig;
+	return 0;
+}
+
 /* POSIX has no call for it: the directory and mode of the socket are the
  * guard. */
 int

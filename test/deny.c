@@ -9,6 +9,7 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ static const struct {
 	{ "socket", SYS_socket },
 };
 
-static void
+static int
 install(unsigned nr, unsigned action, unsigned flags)
 {
 	struct sock_filter code[] = {
@@ -37,24 +38,30 @@ install(unsigned nr, unsigned action, unsigned flags)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog prog = { 4, code };
+	int fd = -1;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog) ==
-	    -1) {
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+		fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags,
+		    &prog);
+	if (fd == -1) {
 		perror("deny: seccomp");
 		exit(125);
 	}
+	return fd;
 }
 
 static void
 deny(const char *name)
 {
 	size_t i;
+	int fd;
 
-	/* Nobody answers here, but the call is one that nobody makes. */
+	/* Nobody answers here, but the call is one that nobody makes. The
+	 * filter lasts as long as its descriptor, so that stays open. */
 	if (strcmp(name, "listener") == 0) {
-		install(SYS_vhangup, SECCOMP_RET_USER_NOTIF,
+		fd = install(SYS_vhangup, SECCOMP_RET_USER_NOTIF,
 		    SECCOMP_FILTER_FLAG_NEW_LISTENER);
+		fcntl(fd, F_SETFD, 0);
 		return;
 	}
 	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
