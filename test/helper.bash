@@ -10,9 +10,11 @@
 bats_require_minimum_version 1.8.0
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=${BUILD:-$ROOT/build}
 CRR=${CRR:-$ROOT/crr}
-SERVER=${SERVER:-$ROOT/build/test/server}
-LOAD=${LOAD:-$ROOT/build/test/load}
+SERVER=${SERVER:-$BUILD/test/server}
+LOAD=${LOAD:-$BUILD/test/load}
+DENY=${DENY:-$BUILD/test/deny}
 SERVERS=${SERVERS:-$ROOT/build/servers}
 
 setup() {
@@ -31,6 +33,7 @@ crr_setup() {
 	MASTER=
 	CODE=
 	SHOWN=
+	USER_DIR=
 	PORT=$(free_port) || return 1
 	export PORT
 }
@@ -43,9 +46,10 @@ now_ms() {
 	echo $((us / 1000))
 }
 
-# wait_for [-t SECONDS] COMMAND [ARGUMENT ...]
+# wait_for [-t SECONDS] COMMAND [ARGUMENT ...]; $WAIT_LIMIT is for tests whose
+# servers take long to start.
 wait_for() {
-	local limit=15 end
+	local limit=${WAIT_LIMIT:-15} end
 
 	if [ "$1" = -t ]; then
 		limit=$2
@@ -200,6 +204,14 @@ crr_stop() {
 	wait_master "$@"
 }
 
+# wait_end PID: until a program in the background has ended; its exit code is
+# in $CODE.
+wait_end() {
+	wait_for -t 60 is_gone "$1" || return 1
+	CODE=0
+	wait "$1" || CODE=$?
+}
+
 # wait_master [-t SECONDS]: until it has ended; its exit code is in $CODE.
 wait_master() {
 	wait_for "$@" is_gone "$MASTER" || return 1
@@ -211,6 +223,43 @@ crr() {
 	"$CRR" "$@" 3>&- 4>&-
 }
 
+# Releases and reloads.
+
+# release [FLAG ...]: what start_release's server does at its next start.
+release() {
+	echo "$*" >flags
+}
+
+# start_release N [OPTION ...]: N workers of a server that release changes.
+# While there is a file gate, the start of worker 0 waits.
+start_release() {
+	local workers=$1
+
+	shift
+	[ -e flags ] || : >flags
+	crr_start -w "$workers" --soak 100ms "$@" -- sh -c '
+	    while [ "$CRR_WORKER_ID" -eq 0 ] && [ -e gate ]; do
+		sleep 0.02
+	    done
+	    exec "$0" "$@"
+	' "$SERVER" --port "$PORT" --flags-file flags
+}
+
+# One that would hang ends with 124.
+reload() {
+	timeout -k 1 60 "$CRR" reload "$@" 3>&- 4>&-
+}
+
+# reload_start NAME [OPTION ...]: in the background, its lines in NAME.out and
+# NAME.err, its pid in $CLIENT.
+reload_start() {
+	local name=$1
+
+	shift
+	background "$CRR" reload "$@" >"$name.out" 2>"$name.err"
+	CLIENT=$!
+}
+
 # Its state. An expression is jq's, asked of `crr status --json`.
 
 status() {
@@ -219,7 +268,11 @@ status() {
 
 # Succeeds where the expression is true.
 status_is() {
-	"$CRR" status --json 3>&- | jq -e "$@" >/dev/null
+	local json
+
+	# Of no input at all, jq 1.6 says that it is true.
+	json=$("$CRR" status --json 3>&-) || return 1
+	jq -e "$@" <<<"$json" >/dev/null
 }
 
 all_ready() {
@@ -231,6 +284,17 @@ all_ready() {
 all_of_generation() {
 	status_is --argjson g "$1" '.master.workers == (.workers | length) and
 	    all(.workers[]; .generation == $g and .state == "ready")'
+}
+
+is_reloading() {
+	status_is '.master.state == "reloading"'
+}
+
+# The generations of the workers that are ready, in the order of their ids.
+generations_are() {
+	status_is --arg g "$*" '[.workers | sort_by(.id)[] |
+	    select(.state == "ready") | .generation | tostring] |
+	    join(" ") == $g'
 }
 
 master_pid() {
@@ -307,7 +371,82 @@ load_value() {
 	awk -v key="$1" '$1 == key { print $2 }' "$LOAD_OUT"
 }
 
+# reload_under_load TIMES [OPTION ...]: each time every pid is new. The
+# options are the load's, of 32 clients.
+reload_under_load() {
+	local times=$1 i before after
+
+	shift
+	load_start -c 32 -g 100 -t 600 "$@"
+	for ((i = 0; i < times; i++)); do
+		before=$(ready_pids)
+		crr reload -q || return 1
+		after=$(ready_pids)
+		[ "$(wc -l <<<"$after")" -eq "$(wc -l <<<"$before")" ] &&
+		    ! grep -xF "$before" <<<"$after" || return 1
+	done
+	is_running "$LOAD_PID" || return 1
+	load_stop
+}
+
+none_failed() {
+	[ "$(load_value answered)" -gt 0 ] && [ "$(load_value failed)" -eq 0 ]
+}
+
+# all_pids_answer N
+all_pids_answer() {
+	[ "$(ready_pids | wc -l)" -eq "$1" ] &&
+	    [ "$(answering_pids 400)" = "$(ready_pids | sort -n)" ]
+}
+
+# An ordinary user, whom only root can be.
+
+as_user() {
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
+}
+
+# The test goes on in a directory of the user's, in $USER_DIR.
+user_directory() {
+	[ "$(id -u)" -eq 0 ] || skip "only root can act as somebody else"
+	need setpriv
+	USER_DIR=$(mktemp -d /tmp/crr-test.XXXXXX) || return 1
+	chmod 755 "$USER_DIR"
+	chown 65534:65534 "$USER_DIR"
+	cd "$USER_DIR" || return 1
+}
+
+# There, crr is the user's own, too.
+be_ordinary_user() {
+	user_directory || return 1
+	cp "$CRR" "$USER_DIR/crr"
+	cat >"$USER_DIR/crr-as-user" <<-EOF
+		#!/bin/sh
+		exec setpriv --reuid 65534 --regid 65534 --clear-groups \
+		    $USER_DIR/crr "\$@"
+	EOF
+	chmod 755 "$USER_DIR/crr-as-user"
+	CRR=$USER_DIR/crr-as-user
+	CRR_SOCKET=$USER_DIR/crr.sock
+}
+
+# The first such command in $PATH that the user can start.
+command_of_user() {
+	local file
+
+	while read -r file; do
+		as_user "$file" --version >/dev/null 2>&1 || continue
+		echo "$file"
+		return 0
+	done < <(type -aP "$1")
+	return 1
+}
+
 # What a test needs.
+
+# Python itself, not a script that finds it.
+python() {
+	python3 -c "import sys; print(sys.executable)"
+}
 
 need() {
 	local tool
@@ -369,5 +508,6 @@ crr_teardown() {
 	end_master || bad=1
 	end_background || bad=1
 	no_worker_left || bad=1
+	[ -z "$USER_DIR" ] || rm -rf "$USER_DIR"
 	return "$bad"
 }

@@ -1,0 +1,62 @@
+# The unit tests, each program one test here. On failure its sentences that
+# are not so are shown.
+
+# shellcheck disable=SC2154
+
+load helper
+
+UNITS="address event ipc listener parse reload trap worker"
+
+unit() {
+	# One reads doc/protocol.md.
+	cd "$ROOT" || return 1
+	run "$BUILD/test/unit_$1"
+	echo "$output" | grep -v "^ok " || true
+	[ "$status" -eq 0 ]
+	[[ ${lines[-1]} =~ ^1\.\.[1-9] ]]
+}
+
+@test "every unit test is run here" {
+	local file names=
+
+	for file in "$ROOT"/test/unit_*.c; do
+		file=${file##*/unit_}
+		names="$names ${file%.c}"
+	done
+	[ "${names# }" = "$UNITS" ]
+	for file in $UNITS; do
+		grep -qx "	unit $file" "$BATS_TEST_FILENAME"
+	done
+}
+
+@test "addresses (unit)" {
+	unit address
+}
+
+@test "events (unit)" {
+	unit event
+}
+
+@test "the wire (unit)" {
+	unit ipc
+}
+
+@test "listeners (unit)" {
+	unit listener
+}
+
+@test "parsing (unit)" {
+	unit parse
+}
+
+@test "the reload (unit)" {
+	unit reload
+}
+
+@test "the trap (unit)" {
+	unit trap
+}
+
+@test "workers (unit)" {
+	unit worker
+}
