@@ -155,38 +155,38 @@ refuse(struct conn *c, const struct ipc_frame *f, enum ipc_result result,
 	conn_finish(c, now_ms);
 }
 
-static void
-take_requests(struct conn *c, conn_handler *handler, void *arg, int64_t now_ms)
+/* One that does not take its answers is not asked for more requests. */
+void
+conn_serve(struct conn *c, conn_handler *handler, void *arg, int64_t now_ms)
 {
-	enum ipc_result result;
+	enum ipc_result result = IPC_MORE;
 	struct ipc_frame f = { .type = 0 };
-	size_t taken, size;
+	size_t taken;
 
 	taken = 0;
-	while (!c->closing && c->fd != -1) {
+	while (!c->closing && c->fd != -1 && !conn_pending(c)) {
 		result = ipc_parse(c->in + taken, c->in_used - taken, &f);
-		if (result == IPC_MORE)
+		if (result != IPC_FRAME)
 			break;
-		if (result != IPC_FRAME) {
-			refuse(c, &f, result, now_ms);
-			return;
-		}
-		size = PROTO_HEADER + f.len;
 		c->deadline_ms = 0;
+		taken += PROTO_HEADER + f.len;
 		handler(arg, c, &f);
-		taken += size;
 	}
 	memmove(c->in, c->in + taken, c->in_used - taken);
 	c->in_used -= taken;
-	if (c->in_used > 0 && c->deadline_ms == 0)
-		c->deadline_ms = now_ms + CONN_HALF_MS;
+	if (c->closing || c->fd == -1 || conn_pending(c))
+		return;
 	/* Only what is not ours to answer can be so long. */
-	if (c->in_used == sizeof(c->in))
-		refuse(c, &f, IPC_TYPE, now_ms);
+	if (result == IPC_MORE && c->in_used == sizeof(c->in))
+		result = IPC_TYPE;
+	if (result != IPC_MORE)
+		refuse(c, &f, result, now_ms);
+	else if (c->in_used > 0 && c->deadline_ms == 0)
+		c->deadline_ms = now_ms + CONN_HALF_MS;
 }
 
 void
-conn_read(struct conn *c, conn_handler *handler, void *arg, int64_t now_ms)
+conn_read(struct conn *c)
 {
 	ssize_t n;
 
@@ -196,13 +196,20 @@ conn_read(struct conn *c, conn_handler *handler, void *arg, int64_t now_ms)
 	    MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0) {
+	if (n == -1)
 		conn_close(c);
-		return;
-	}
-	c->in_used += (size_t)n;
-	if (!c->closing)
-		take_requests(c, handler, arg, now_ms);
+	else if (n == 0)
+		c->ended = true;
+	else
+		c->in_used += (size_t)n;
+}
+
+bool
+conn_wants_input(const struct conn *c)
+{
+	if (c->ended)
+		return false;
+	return c->closing || (!conn_pending(c) && c->in_used < sizeof(c->in));
 }
 
 void
@@ -211,7 +218,9 @@ conn_expire(struct conn *list, int64_t now_ms)
 	struct conn *c;
 
 	for (c = list; c != NULL; c = c->next) {
-		if (c->deadline_ms != 0 && c->deadline_ms <= now_ms)
+		if ((c->deadline_ms != 0 && c->deadline_ms <= now_ms) ||
+		    (c->ended && c->wait == CONN_WAIT_NOTHING &&
+		    !conn_pending(c)))
 			conn_close(c);
 	}
 }

@@ -39,6 +39,8 @@ struct conn {
 	size_t	 out_size, out_used, out_sent;
 	int64_t	 deadline_ms;		/* 0: none */
 	bool	 closing;		/* nothing more is read as a request */
+	bool	 ended;			/* the peer sends nothing more, and may
+					   wait for answers yet */
 	enum conn_wait wait;
 	uint32_t wait_id;		/* of the request that waits */
 	unsigned wait_run;		/* of the reload it waits for */
@@ -53,9 +55,16 @@ typedef void conn_handler(void *arg, struct conn *c, const struct ipc_frame *f);
  */
 struct conn *conn_accept(struct conn **list, int listen_fd, int64_t now_ms);
 
-/* Read what has come and hand over each whole request. */
-void	 conn_read(struct conn *c, conn_handler *handler, void *arg,
+/* Read what has come. */
+void	 conn_read(struct conn *c);
+
+/* Hand over each whole request that has been read, until an answer is not
+ * taken at once. */
+void	 conn_serve(struct conn *c, conn_handler *handler, void *arg,
 	    int64_t now_ms);
+
+/* It may be read from now. */
+bool	 conn_wants_input(const struct conn *c);
 
 /* Queue a frame, and write what the peer takes. One that takes nothing is
  * closed when CONN_OUT_MAX is reached. */
@@ -75,7 +84,7 @@ void	 conn_finish(struct conn *c, int64_t now_ms);
 /* Close at once. Freed by conn_sweep. */
 void	 conn_close(struct conn *c);
 
-/* Close those whose deadline has passed. */
+/* Close those whose deadline has passed, or who have got all they asked. */
 void	 conn_expire(struct conn *list, int64_t now_ms);
 
 /* Free those that were closed. */

@@ -317,8 +317,8 @@ fill(struct pollset *set, const struct master *m)
 	if (m->accept_ms == 0)
 		watch_fd(set, m->control.fd, POLLIN, SOURCE_CONTROL, NULL);
 	for (c = m->conns; c != NULL; c = c->next)
-		watch_fd(set, c->fd, conn_pending(c) ? POLLIN | POLLOUT :
-		    POLLIN, SOURCE_CONN, c);
+		watch_fd(set, c->fd, (short)((conn_pending(c) ? POLLOUT : 0) |
+		    (conn_wants_input(c) ? POLLIN : 0)), SOURCE_CONN, c);
 }
 
 static void
@@ -400,8 +400,13 @@ talk(struct master *m, struct conn *c, short revents, int64_t now_ms)
 
 	if (c->fd != -1 && (revents & POLLOUT) != 0)
 		conn_flush(c);
-	if (c->fd != -1 && (revents & (POLLIN | POLLHUP | POLLERR)) != 0)
-		conn_read(c, asked, &a, now_ms);
+	if (c->fd != -1 && conn_wants_input(c) &&
+	    (revents & (POLLIN | POLLHUP | POLLERR)) != 0)
+		conn_read(c);
+	if (c->fd != -1)
+		conn_serve(c, asked, &a, now_ms);
+	if (c->fd != -1 && !conn_wants_input(c) && (revents & POLLHUP) != 0)
+		conn_close(c);
 }
 
 /* Workers first: what they say now may decide what is answered to clients. */

@@ -266,7 +266,25 @@ watch_notify(struct master *m, int64_t now_ms)
 	}
 }
 
-/* SIGKILL has gone to its group; who has left the group is looked for. */
+/* Another worker runs by the same names: during a reload, the replacement of
+ * one that has crashed and started again. */
+static bool
+has_twin(const struct master *m, const struct worker *w)
+{
+	const struct worker *other;
+	int i;
+
+	for (i = 0; i < m->pool.nseats; i++) {
+		other = m->pool.seat[i];
+		if (other != w && worker_runs(other) && other->id == w->id &&
+		    other->generation == w->generation)
+			return true;
+	}
+	return false;
+}
+
+/* SIGKILL has gone to its group; who has left the group is looked for, where
+ * it can't be mistaken. */
 static void
 end_rest(struct master *m, struct worker *w, int64_t now_ms)
 {
@@ -276,7 +294,8 @@ end_rest(struct master *m, struct worker *w, int64_t now_ms)
 		w->rest_ms = 0;
 		return;
 	}
-	system_kill_strays(m->plan.socket, w->id, w->generation);
+	if (!has_twin(m, w))
+		system_kill_strays(m->plan.socket, w->id, w->generation);
 	w->rest_ms = now_ms + WORKER_KILL_AGAIN;
 }
 

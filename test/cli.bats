@@ -1,8 +1,8 @@
 # The command line: usage, help, exit codes, status.
 #
-# shellcheck disable=SC2016,SC2030,SC2031,SC2086
-# A dollar in quotes is a shell's, the variables are each test's own, and an
-# unquoted one is words.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2086,SC2153,SC2154
+# A dollar in quotes is a shell's, variables are each test's own or bats', and
+# an unquoted one is words.
 
 load helper
 
@@ -208,16 +208,18 @@ readme_block() {
 # answer_with BYTES: a master that answers anything with these, in Python.
 answer_with() {
 	need python3
-	background python3 -c "import socket
+	# It has its name when it listens, not before.
+	background python3 -c "import os, socket
 s = socket.socket(socket.AF_UNIX)
-s.bind('$CRR_SOCKET')
+s.bind('new')
 s.listen()
+os.rename('new', '$CRR_SOCKET')
 while True:
     c = s.accept()[0]
     c.recv(100)
     c.send($1)
     c.close()"
-	wait_for [ -S "$CRR_SOCKET" ]
+	wait_for -t 60 [ -S "$CRR_SOCKET" ]
 }
 
 @test "4: the master speaks another version of the protocol" {
@@ -259,10 +261,13 @@ while True:
 }
 
 @test "-s and -n say which master, whatever the environment says" {
+	local socket=$CRR_SOCKET
+
 	serve 1
-	CRR_SOCKET=/nowhere run -0 crr status -s "$CRR_SOCKET"
+	export CRR_SOCKET=/nowhere
+	run -0 crr status -s "$socket"
 	[[ "$output" == "master $MASTER "* ]]
-	CRR_SOCKET=/nowhere run -3 crr status
+	run -3 crr status
 	run -3 crr status -n "none.$$"
 }
 

@@ -1,8 +1,8 @@
 # The control socket: whose it is, what it survives, what it answers.
 #
-# shellcheck disable=SC2016,SC2030,SC2031,SC2086
-# A dollar in quotes is a shell's, the variables are each test's own, and an
-# unquoted one is words.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2086,SC2153,SC2154
+# A dollar in quotes is a shell's, variables are each test's own or bats', and
+# an unquoted one is words.
 
 load helper
 
@@ -64,10 +64,11 @@ refused() {
 
 @test "another program's live socket is never taken" {
 	need python3
-	background python3 -c "import signal, socket
+	# It has its name when it listens, not before.
+	background python3 -c "import os, signal, socket
 s = socket.socket(socket.AF_UNIX)
-s.bind('other'); s.listen(); signal.pause()"
-	wait_for [ -S other ]
+s.bind('new'); s.listen(); os.rename('new', 'other'); signal.pause()"
+	wait_for -t 60 [ -S other ]
 	refused "$PWD/other: another program listens there" -s other
 	[ -S other ]
 	[ ! -e other.lock ]
@@ -145,7 +146,7 @@ become_other() {
 	rm -rf "/tmp/crr-$OTHER"
 	chmod 755 "$HOME_OF_OTHERS"
 	cp "$CRR" "$HOME_OF_OTHERS/crr"
-	cd "$HOME_OF_OTHERS"
+	cd "$HOME_OF_OTHERS" || return 1
 	DIR=/tmp/crr-$OTHER
 }
 
@@ -223,7 +224,7 @@ hold() {
 	signal.pause()
 	EOF
 	background python3 hold.py
-	wait_for [ -e held ]
+	wait_for -t 60 [ -e held ]
 }
 
 crashed() {

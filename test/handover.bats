@@ -121,6 +121,7 @@ open_fds() {
 	crr reload -q
 	wait_for get /
 	crr reload -q
+	wait_for get /
 	[ "$(sort modes | uniq -c | tr -s ' ')" = " 3 0" ]
 }
 
@@ -221,9 +222,8 @@ start_low() {
 	own=$(free_port)
 	crr_start_raw -w 2 --no-share -l "127.0.0.1:$PORT" -- \
 	    "$SERVER" --listen-fds --also "$own"
-	wait_master
-	[ "$CODE" -eq 1 ]
-	grep -F "bind 127.0.0.1 port $own: Address already in use" "$ERR"
+	wait_for grep -F "bind 127.0.0.1 port $own: Address already in use" \
+	    "$ERR"
 }
 
 @test "with --no-share, -l or another sign of readiness has to be given" {
@@ -259,8 +259,7 @@ start_low() {
 }
 
 @test "a worker that never calls listen and dies within a second is not ready" {
-	crr_start_raw -w 1 -l "127.0.0.1:$PORT" -- \
-	    "$SERVER" --listen-fds --die-after 100
+	crr_start_raw -w 1 -l "127.0.0.1:$PORT" -- sh -c "exit 3"
 	wait_master
 	[ "$CODE" -eq 1 ]
 	grep -F "exited with 3 before any worker was ready" "$ERR"

@@ -231,14 +231,14 @@ release() {
 }
 
 # start_release N [OPTION ...]: N workers of a server that release changes.
-# While there is a file gate, the start of worker 0 waits.
+# While there is a file gate.ID, the start of that worker waits.
 start_release() {
 	local workers=$1
 
 	shift
 	[ -e flags ] || : >flags
 	crr_start -w "$workers" --soak 100ms "$@" -- sh -c '
-	    while [ "$CRR_WORKER_ID" -eq 0 ] && [ -e gate ]; do
+	    while [ -e "gate.$CRR_WORKER_ID" ]; do
 		sleep 0.02
 	    done
 	    exec "$0" "$@"

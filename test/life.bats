@@ -1,9 +1,8 @@
 # What becomes of a worker: crashes, stops, signals, ids, scale.
 #
-# shellcheck disable=SC2016,SC2030,SC2031,SC2086
-# A dollar in quotes is a shell's, the variables are each test's own, and
-# an
-# unquoted one is words.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2086,SC2153,SC2154
+# A dollar in quotes is a shell's, variables are each test's own or bats', and
+# an unquoted one is words.
 
 load helper
 
@@ -362,6 +361,37 @@ cpu_ms() {
 	[ ! -s "$ERR" ]
 }
 
+children_of() {
+	tr ' ' '\n' <"/proc/$1/task/$1/children" | grep .
+}
+
+has_children() {
+	[ "$(children_of "$1" | wc -l)" -eq "$2" ]
+}
+
+@test "as PID 1 it reaps strangers, answers a crash and stops" {
+	local space
+
+	need unshare
+	unshare -p -f --mount-proc true || skip "no PID namespace can be had"
+	mkfifo fifo
+	background unshare -p -f --mount-proc --kill-child "$CRR" run \
+	    -s "$CRR_SOCKET" -w 1 -- sh -c '(setsid sh -c "read -r _ <fifo" &)
+	    exec "$@"' sh "$SERVER" --port "$PORT" >"$LOG" 2>"$ERR"
+	space=$!
+	wait_for all_ready
+	[ "$(master_pid)" -eq 1 ]
+	MASTER=$(children_of "$space")
+	has_children "$MASTER" 2
+	echo >fifo
+	wait_for has_children "$MASTER" 1
+	kill -KILL "$(children_of "$MASTER")"
+	wait_for status_is '.workers[0] | .restarts == 1 and .state == "ready"'
+	crr stop -q
+	wait_for is_gone "$space"
+	[ ! -s "$ERR" ]
+}
+
 # Signals that are not the workers'.
 
 @test "USR1 is passed on to each worker once" {
@@ -430,7 +460,7 @@ start_on_terminal() {
 	os.close(terminal)
 	EOF
 	background python3 terminal.py "$@"
-	wait_for all_ready
+	wait_for -t 60 all_ready
 	MASTER=$(master_pid)
 }
 

@@ -61,18 +61,12 @@ fails_with() {
 }
 
 @test "one that is never ready is killed at its deadline and the old one kept" {
-	start_release 2 --start-timeout 2s
-	old=$(worker_pids)
+	start_release 2 --start-timeout 3s
 	release --never-ready --ignore-term
-	reload_start reload
-	wait_for worker_is 0 starting
-	new=$(worker_pid 0)
-	wait_end "$CLIENT"
-	[ "$CODE" -eq 1 ]
-	grep -q "worker 0: not ready within 2 s" reload.err
-	wait_for is_gone "$new"
-	[ "$(worker_pids)" = "$old" ]
-	serving "$old"
+	fails_with "worker 0: not ready within 3 s" "$(worker_pids)"
+	new=$(sed -n 's/^worker down \([0-9]*\): not ready.*/\1/p' <<<"$output")
+	is_gone "$new"
+	run ! grep "worker up" <<<"$output"
 }
 
 @test "one that is ready and dies while it is watched fails the reload before its predecessor is touched" {
@@ -240,12 +234,12 @@ two_listen() {
 @test "a replacement that has started takes nothing over until it listens" {
 	start_release 2
 	old=$(worker_pids)
-	touch gate
+	touch gate.0
 	reload_start reload
 	wait_for worker_is 0 starting
 	serving "$old"
 	[ "$(ready_pids)" = "$old" ]
-	rm gate
+	rm gate.0
 	wait_end "$CLIENT"
 	[ "$CODE" -eq 0 ]
 	all_of_generation 2

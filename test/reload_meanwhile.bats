@@ -11,7 +11,7 @@ load helper
 stall() {
 	start_release "$@"
 	OLD=$(worker_pids)
-	touch gate
+	touch gate.0
 	reload_start stalled
 	STALLED=$CLIENT
 	wait_for worker_is 0 starting
@@ -19,7 +19,7 @@ stall() {
 
 # From the next check on.
 let_through() {
-	rm gate
+	rm gate.0
 }
 
 # No orphan: as many processes as status shows.
@@ -67,9 +67,9 @@ nothing_but_workers() {
 # two_reloads: one behind the other; $STALLED and $CLIENT are theirs. What
 # generation 2 and 3 do is in the files flags.2 and flags.3.
 two_reloads() {
-	touch gate
+	touch gate.0
 	crr_start_raw -w 2 --soak 100ms -- sh -c '
-	    while [ "$CRR_GENERATION" -gt 1 ] && [ -e gate ]; do
+	    while [ "$CRR_GENERATION" -gt 1 ] && [ -e gate.0 ]; do
 		sleep 0.02
 	    done
 	    exec "$0" --port "$PORT" --flags-file "flags.$CRR_GENERATION"
@@ -165,11 +165,11 @@ two_reloads() {
 
 @test "a client does not wait with --no-wait" {
 	start_release 2
-	touch gate
+	touch gate.0
 	reload --no-wait
 	is_reloading
 	generations_are 1 1
-	rm gate
+	rm gate.0
 	wait_for all_of_generation 2
 }
 
@@ -189,7 +189,7 @@ two_reloads() {
 	grep -q "the reload was reset" stalled.err
 	wait_for is_gone "$new"
 	[ "$(worker_pids)" = "$OLD" ]
-	rm gate
+	rm gate.0
 	reload
 	all_of_generation 3
 	nothing_but_workers
@@ -304,13 +304,30 @@ is_back() {
 	[ "$(worker_pid 1)" -eq "$back" ]
 }
 
+two_start_as_0() {
+	status_is '[.workers[] | select(.id == 0 and .state == "starting")] |
+	    length == 2'
+}
+
 @test "an old worker that crashes while its own replacement starts does not fail the reload" {
-	stall 2
-	kill -KILL "$(head -n 1 <<<"$OLD")"
-	wait_for generations_are 1
-	let_through
-	wait_end "$STALLED"
+	crr_start -w 2 --soak 100ms -- sh -c '
+	    while [ "$CRR_GENERATION$CRR_WORKER_ID" = 20 ] &&
+		[ ! -e "go.$$" ]; do
+		sleep 0.02
+	    done
+	    exec "$0" --port "$PORT"
+	' "$SERVER"
+	old=$(worker_pid 0)
+	reload_start reload
+	wait_for worker_is 0 starting
+	new=$(worker_pid 0)
+	kill -KILL "$old"
+	wait_for two_start_as_0
+	touch "go.$new"
+	wait_end "$CLIENT"
 	[ "$CODE" -eq 0 ]
+	# The one that started in the old one's place has gone again.
 	all_of_generation 2
+	[ "$(worker_pid 0)" -eq "$new" ]
 	nothing_but_workers
 }

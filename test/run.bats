@@ -1,8 +1,8 @@
 # crr run: the first start, options, bad input.
 #
-# shellcheck disable=SC2016,SC2030,SC2031,SC2086
-# A dollar in quotes is a shell's, the variables are each test's own, and an
-# unquoted one is words.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2086,SC2153,SC2154
+# A dollar in quotes is a shell's, variables are each test's own or bats', and
+# an unquoted one is words.
 
 load helper
 
@@ -341,6 +341,7 @@ serves_on() {
 	EOF
 	start_with 'exec python3 full.py "$@"' -w 2 --soak 50ms -- \
 	    "$SERVER" --port "$PORT"
+	wait_for -t 60 all_ready
 	serves_on
 }
 
