@@ -651,15 +651,16 @@ set_up(struct master *m)
 	m->launch.listeners = &m->listeners;
 	m->launch.out_fd = keep_for_workers(STDOUT_FILENO, "/dev/stdout");
 	m->launch.err_fd = keep_for_workers(STDERR_FILENO, "/dev/stderr");
+	/* Before a child is waited for: SIGCHLD may have come to us ignored. */
+	m->signal_fd = signals_open();
+	if (m->signal_fd == -1)
+		fatal(1, "signal pipe");
 	set_trap(m);
 	m->signs = event_signs();
 	m->had_terminal = has_terminal();
 	m->started_ms = process_now();
 	m->launch.workers = plan->workers;
 	system_adopt_orphans();
-	m->signal_fd = signals_open();
-	if (m->signal_fd == -1)
-		fatal(1, "signal pipe");
 	control_open(&m->control, plan->socket, plan->uid, plan->gid);
 	open_listeners(m);
 	m->notify_fd = notify_open(m->notify_name, sizeof(m->notify_name));
