@@ -23,19 +23,19 @@ PACK := $(shell d=$$(mktemp -d) && echo 'int main(void){return 0;}' >$$d/a.c \
 # What only Linux has, or its stand-ins: make PORTABLE=1 picks those.
 SYSTEM = $(shell uname -s)
 ifeq ($(SYSTEM)$(PORTABLE),Linux)
-SYS = master/trap.c master/steer.c master/system.c master/notify.c
+SYS = master/drain.c master/halfopen.c master/diag.c master/trap.c master/identity.c master/steer.c master/system.c master/notify.c
 else
-SYS = master/trap_none.c master/steer_none.c master/system_none.c \
+SYS = master/drain_none.c master/diag_none.c master/trap_none.c master/steer_none.c master/system_none.c \
 	master/notify_none.c
 endif
 
 GROUND = ipc.c event.c log.c out.c parse.c text.c usage.c
 CLIENT = $(wildcard client/*.c)
-MASTER = master/master.c master/request.c master/status.c master/watch.c \
+MASTER = master/master.c master/request.c master/status.c master/watch.c master/stuck.c \
 	master/conn.c master/control.c master/signals.c master/plan.c \
 	master/signame.c master/pool.c master/reload.c master/worker.c \
 	master/process.c master/envfile.c master/listener.c \
-	master/address.c $(SYS)
+	master/unixpath.c master/address.c $(SYS)
 SRC = crr.c $(GROUND) $(CLIENT) $(MASTER)
 OBJ = $(SRC:%.c=$B/%.o)
 
@@ -62,8 +62,9 @@ $B/test/server $B/test/load $B/test/deny: $B/test/%: test/%.c
 
 # A unit test links what it tests; worker, pool and reload with a process of
 # its own making.
-LISTENERS = listener.o address.o $(notdir $(patsubst %.c,%.o,$(filter \
-	master/steer%.c master/trap%.c,$(SYS))))
+LISTENERS = listener.o unixpath.o address.o \
+	$(notdir $(patsubst %.c,%.o,$(filter \
+	master/steer%.c master/trap%.c master/identity%.c,$(SYS))))
 UNIT_ipc = $(addprefix $B/,ipc.o event.o text.o)
 UNIT_event = $(addprefix $B/,event.o text.o ipc.o)
 UNIT_parse = $(addprefix $B/,parse.o text.o usage.o log.o out.o)
@@ -80,11 +81,16 @@ $B/test/unit_%: test/unit_%.c $$(UNIT_%)
 	@mkdir -p $(@D)
 	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(UNIT_$*)
 
-test check: crr tools
+# The real servers of the tests; one that can't be made is named, and the
+# tests of it are skipped.
+servers:
+	-test/servers/build
+
+test check: crr tools servers
 	CRR=$(CURDIR)/crr BUILD=$(CURDIR)/$B test/run
 
 # The whole suite again, crr and test programs under ASan and UBSan.
-check-asan:
+check-asan: servers
 	$(MAKE) B=build-asan CFLAGS="-O1 -g -fsanitize=address,undefined \
 		-fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
 		build-asan/crr tools
@@ -92,6 +98,16 @@ check-asan:
 
 demo: crr $B/test/server $B/test/load
 	examples/demo
+
+# What crr costs and what a reload costs, beside its peers.
+bench: crr tools $B/bench/start
+	bench/reload
+	bench/reload --start
+	bench/throughput
+
+$B/bench/start: bench/reload.d/start.c
+	@mkdir -p $(@D)
+	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
 lint:
 	$(MAKE) B=build-lint CFLAGS="-O2 -Werror" build-lint/crr tools
@@ -103,6 +119,7 @@ lint:
 	done
 	shellcheck -x test/run test/helper.bash test/servers/build .ci/run \
 		examples/demo
+	shellcheck -x bench/reload bench/throughput
 	mandoc -Tlint -Wwarning doc/crr.1
 
 install: $B/crr
@@ -120,5 +137,5 @@ dist:
 clean:
 	rm -rf build build-asan build-lint crr crr.tar.gz
 
-.PHONY: all tools test check check-asan demo lint install uninstall dist clean
+.PHONY: all tools servers test check check-asan bench demo lint install uninstall dist clean
 -include $(OBJ:.o=.d)

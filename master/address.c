@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,21 +33,33 @@ parse_port(const char *text, in_port_t *port)
 	return true;
 }
 
-static const char *
-parse_unix(struct address *a, const char *path)
+int
+address_set_path(struct address *a, const char *path)
 {
 	struct sockaddr_un *un = &a->u.un;
 	size_t len = strlen(path);
 
-	if (len == 0 || (len == 1 && *path == '@'))
-		return "no path behind unix:";
-	if (len >= sizeof(un->sun_path))
-		return "path too long for a Unix socket";
+	if (len >= sizeof(un->sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
 	un->sun_family = AF_UNIX;
-	memcpy(un->sun_path, path, len);
+	memcpy(un->sun_path, path, len + 1);
 	a->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
+	return 0;
+}
+
+static const char *
+parse_unix(struct address *a, const char *path)
+{
+	if (path[0] == '\0' || strcmp(path, "@") == 0)
+		return "no path behind unix:";
+	if (path[strlen(path) - 1] == '/')
+		return "no name at the end of the path";
+	if (address_set_path(a, path) == -1)
+		return "path too long for a Unix socket";
 	if (*path == '@') {
-		un->sun_path[0] = '\0';
+		a->u.un.sun_path[0] = '\0';
 		a->len--;
 	}
 	return NULL;
@@ -126,6 +139,39 @@ address_parse(struct address *a, const char *text)
 	return NULL;
 }
 
+static int
+get(int fd, int level, int name)
+{
+	int value;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, level, name, &value, &len) == -1 ? -1 : value;
+}
+
+const char *
+address_of_fd(struct address *a, int fd)
+{
+	socklen_t len = sizeof(a->u);
+
+	memset(a, 0, sizeof(*a));
+	if (getsockname(fd, &a->u.sa, &len) == -1)
+		return errno == EBADF ? "not open" : "not a socket";
+	a->len = len;
+	a->type = get(fd, SOL_SOCKET, SO_TYPE);
+	if (a->type != SOCK_STREAM && a->type != SOCK_DGRAM)
+		return "a socket neither of streams nor of datagrams";
+	switch (a->u.sa.sa_family) {
+	case AF_INET6:
+		a->v6only = get(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1;
+		return NULL;
+	case AF_INET:
+	case AF_UNIX:
+		return NULL;
+	default:
+		return "a socket of an unknown family";
+	}
+}
+
 static void
 format_in6(const struct address *a, char *buf, size_t size)
 {
@@ -174,6 +220,25 @@ equal_in6(const struct address *a, const struct address *b)
 	    (a->v6only == b->v6only || !is_any(a));
 }
 
+static const char *
+last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? path : slash + 1;
+}
+
+static bool
+equal_unix(const struct address *a, const struct address *b)
+{
+	const char *one = address_path(a), *other = address_path(b);
+
+	if (one == NULL || other == NULL || a->dir_ino == 0 || b->dir_ino == 0)
+		return a->len == b->len && memcmp(&a->u, &b->u, a->len) == 0;
+	return a->dir_dev == b->dir_dev && a->dir_ino == b->dir_ino &&
+	    strcmp(last_part(one), last_part(other)) == 0;
+}
+
 bool
 address_equal(const struct address *a, const struct address *b)
 {
@@ -186,8 +251,18 @@ address_equal(const struct address *a, const struct address *b)
 	case AF_INET6:
 		return equal_in6(a, b);
 	default:
-		return a->len == b->len && memcmp(&a->u, &b->u, a->len) == 0;
+		return equal_unix(a, b);
 	}
+}
+
+const char *
+address_path(const struct address *a)
+{
+	if (a->u.sa.sa_family != AF_UNIX ||
+	    a->len <= offsetof(struct sockaddr_un, sun_path) ||
+	    a->u.un.sun_path[0] == '\0')
+		return NULL;
+	return a->u.un.sun_path;
 }
 
 unsigned

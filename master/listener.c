@@ -3,8 +3,10 @@
 
 #include <netinet/in.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,7 +31,8 @@ is_stream(const struct listener *l)
 static bool
 is_group(const struct listeners *ls, const struct listener *l)
 {
-	return !ls->shared && l->address.u.sa.sa_family != AF_UNIX;
+	return !ls->shared && !l->inherited &&
+	    l->address.u.sa.sa_family != AF_UNIX;
 }
 
 static int
@@ -65,7 +68,12 @@ free_listener(struct listener *l)
 {
 	for (int i = 0; i < l->nqueues; i++)
 		close_queue(&l->queue[i]);
+	if (l->path != NULL)
+		unixpath_remove(l->path);
+	free(l->path);
+	free(l->name);
 	free(l->queue);
+	free(l->asked);
 	free(l->heard);
 	free(l);
 }
@@ -100,17 +108,24 @@ static int
 grow_heard(struct listener *l, int had, int n)
 {
 	pid_t *heard = realloc(l->heard, (size_t)n * sizeof(*heard));
+	unsigned *asked;
 
 	if (heard == NULL)
 		return -1;
-	for (int i = had; i < n; i++)
-		heard[i] = 0;
 	l->heard = heard;
+	asked = realloc(l->asked, (size_t)n * sizeof(*asked));
+	if (asked == NULL)
+		return -1;
+	l->asked = asked;
+	for (int i = had; i < n; i++) {
+		heard[i] = 0;
+		asked[i] = 0;
+	}
 	return 0;
 }
 
 static struct listener *
-add_listener(struct listeners *ls, const struct address *a)
+add_listener(struct listeners *ls, const struct address *a, bool inherited)
 {
 	struct listener **list, *l;
 
@@ -121,10 +136,10 @@ add_listener(struct listeners *ls, const struct address *a)
 	if ((l = calloc(1, sizeof(*l))) == NULL)
 		return NULL;
 	l->address = *a;
+	l->inherited = l->handed = inherited;
 	if (grow_queues(l, is_group(ls, l) ? ls->nseats : 1) == -1 ||
 	    grow_heard(l, 0, ls->nseats) == -1) {
-		free(l->queue);
-		free(l);
+		free_listener(l);
 		return NULL;
 	}
 	l->nqueues = is_group(ls, l) ? ls->nseats : 1;
@@ -163,6 +178,30 @@ listeners_by_inode(const struct listeners *ls, uint64_t inode,
 	}
 	*lp = NULL;
 	return NULL;
+}
+
+struct listener *
+listeners_by_name(const struct listeners *ls, dev_t dir_dev, ino_t dir_ino,
+    const char *name)
+{
+	for (int i = 0; i < ls->n; i++) {
+		const struct unixpath *up = ls->list[i]->path;
+
+		if (up != NULL && strcmp(up->name, name) == 0 &&
+		    (dir_ino == 0 || (up->dir_dev == dir_dev &&
+		    up->dir_ino == dir_ino)))
+			return ls->list[i];
+	}
+	return NULL;
+}
+
+bool
+listeners_have_path(const struct listeners *ls)
+{
+	for (int i = 0; i < ls->n; i++)
+		if (ls->list[i]->path != NULL)
+			return true;
+	return false;
 }
 
 struct queue *
@@ -230,6 +269,32 @@ join(const struct listeners *ls, struct listener *l, struct queue *q)
 	return steer(ls, l);
 }
 
+/* Wait a little for what is on its way out. */
+static bool
+may_retry(struct listeners *ls)
+{
+	const struct timespec pause = { .tv_nsec = 10000000L };
+
+	if (errno != EADDRINUSE || ls->retries == 0)
+		return false;
+	ls->retries--;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
+static int
+bind_unix(struct listeners *ls, struct listener *l, int fd)
+{
+	const struct address *a = &l->address;
+
+	if (l->path != NULL)
+		return unixpath_bind(l->path, fd, a->u.un.sun_path);
+	while (bind(fd, &a->u.sa, a->len) == -1)
+		if (!may_retry(ls))
+			return -1;
+	return 0;
+}
+
 /*
  * The kernel checks a bind against the SO_REUSEPORT that other sockets have
  * at that moment, so the first of a group can bind without it, and meet a
@@ -238,27 +303,25 @@ join(const struct listeners *ls, struct listener *l, struct queue *q)
 static int
 bind_socket(struct listeners *ls, struct listener *l, int fd)
 {
-	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 	const struct address *a = &l->address;
 	bool first = first_fd(l) == -1;
 
+	if (a->u.sa.sa_family == AF_UNIX)
+		return bind_unix(ls, l, fd);
 	/* Sockets group only with those of the same V6ONLY and owner. */
 	if (a->u.sa.sa_family == AF_INET6 &&
 	    set(fd, IPPROTO_IPV6, IPV6_V6ONLY, a->v6only) == -1)
 		return -1;
 	if (fchown(fd, geteuid(), (gid_t)-1) == -1 && errno != EPERM)
 		return -1;
-	if (is_stream(l) && a->u.sa.sa_family != AF_UNIX &&
+	if (is_stream(l) &&
 	    set(fd, SOL_SOCKET, SO_REUSEADDR, 1) == -1)
 		return -1;
 	if (set(fd, SOL_SOCKET, SO_REUSEPORT, !first) == -1 && !first)
 		return -1;
-	while (bind(fd, &a->u.sa, a->len) == -1) {
-		if (errno != EADDRINUSE || ls->retries == 0)
+	while (bind(fd, &a->u.sa, a->len) == -1)
+		if (!may_retry(ls))
 			return -1;
-		ls->retries--;
-		nanosleep(&pause, NULL);
-	}
 	if (first && is_group(ls, l))
 		return set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	return 0;
@@ -277,6 +340,7 @@ bind_queue(struct listeners *ls, struct listener *l, int seat, int fd)
 	if (fstat(fd, &st) == -1 || bind_socket(ls, l, fd) == -1)
 		return -1;
 	q->fd = fd;
+	q->seat = seat;
 	q->inode = st.st_ino;
 	/* Datagrams: in the group by bind; no harm if it can't be steered. */
 	if (!is_stream(l))
@@ -284,15 +348,33 @@ bind_queue(struct listeners *ls, struct listener *l, int seat, int fd)
 	return 0;
 }
 
+/* Make a listener, which takes the path over. */
+static struct listener *
+new_listener(struct listeners *ls, const struct address *a,
+    struct unixpath *up)
+{
+	struct listener *l;
+
+	if ((l = add_listener(ls, a, false)) == NULL || up == NULL)
+		return l;
+	if ((l->path = malloc(sizeof(*l->path))) == NULL) {
+		remove_listener(ls, ls->n - 1);
+		return NULL;
+	}
+	*l->path = *up;
+	unixpath_init(up);
+	return l;
+}
+
 struct listener *
-listeners_bind(struct listeners *ls, const struct address *a, int seat,
-    int fd)
+listeners_bind(struct listeners *ls, const struct address *a,
+    struct unixpath *up, int seat, int fd)
 {
 	struct listener *l;
 	int n = ls->n, error;
 
 	if ((l = listeners_find(ls, a)) == NULL &&
-	    (l = add_listener(ls, a)) == NULL)
+	    (l = new_listener(ls, a, up)) == NULL)
 		return NULL;
 	if (bind_queue(ls, l, seat, fd) == -1) {
 		error = errno;
@@ -302,6 +384,13 @@ listeners_bind(struct listeners *ls, const struct address *a, int seat,
 		return NULL;
 	}
 	return l;
+}
+
+void
+listener_lose(struct listener *l)
+{
+	close_queue(&l->queue[0]);
+	l->nplaces = 0;
 }
 
 static bool
@@ -346,6 +435,24 @@ mend(struct listener *l)
 	return mended;
 }
 
+bool
+listener_is_common(const struct listeners *ls, const struct listener *l)
+{
+	int n = 0;
+
+	for (int i = 0; i < ls->nseats; i++)
+		n += l->asked[i] != 0;
+	return l->handed || l->served || n > 1;
+}
+
+/* A name that one worker alone had and has removed stays removed. */
+static void
+mend_name(const struct listeners *ls, struct listener *l)
+{
+	if (l->path != NULL && listener_is_common(ls, l))
+		unixpath_restore(l->path);
+}
+
 int
 listeners_mend(struct listeners *ls)
 {
@@ -353,6 +460,8 @@ listeners_mend(struct listeners *ls)
 
 	for (int i = 0; i < ls->n; i++) {
 		int mended = mend(ls->list[i]);
+
+		mend_name(ls, ls->list[i]);
 
 		if (mended == -1 ||
 		    (mended == 1 && steer(ls, ls->list[i]) == -1))
@@ -486,21 +595,21 @@ listeners_grow(struct listeners *ls, int nseats)
 	return 0;
 }
 
-struct listener *
-listeners_open(struct listeners *ls, const struct address *a)
+static struct listener *
+open_listener(struct listeners *ls, const struct address *a,
+    struct unixpath *up)
 {
 	struct listener *l;
 	int n, error;
 
-	if (a->u.sa.sa_family == AF_UNIX) {
-		errno = ENOTSUP;
-		return NULL;
-	}
 	if (listeners_find(ls, a) != NULL) {
-		errno = EADDRINUSE;
+		errno = EEXIST;
 		return NULL;
 	}
-	if ((l = add_listener(ls, a)) == NULL)
+	while (up != NULL && unixpath_clear(up, a->type) == -1)
+		if (!may_retry(ls))
+			return NULL;
+	if ((l = new_listener(ls, a, up)) == NULL)
 		return NULL;
 	l->handed = true;
 	n = l->nqueues;
@@ -511,6 +620,84 @@ listeners_open(struct listeners *ls, const struct address *a)
 		errno = error;
 		return NULL;
 	}
+	return l;
+}
+
+/* Note in the address which directory its path is in. */
+static int
+open_path(struct unixpath *up, struct address *a)
+{
+	if (unixpath_open(up, address_path(a)) == -1)
+		return -1;
+	a->dir_dev = up->dir_dev;
+	a->dir_ino = up->dir_ino;
+	return 0;
+}
+
+struct listener *
+listeners_open(struct listeners *ls, const struct address *a)
+{
+	struct address known = *a;
+	struct unixpath up;
+	struct listener *l;
+	int error;
+
+	if (address_path(a) == NULL)
+		return open_listener(ls, a, NULL);
+	if (open_path(&up, &known) == -1)
+		return NULL;
+	l = open_listener(ls, &known, &up);
+	error = errno;
+	unixpath_close(&up);
+	errno = error;
+	return l;
+}
+
+/* One that came from a service manager, complete but for its queue. */
+static struct listener *
+add_inherited(struct listeners *ls, const struct address *a, const char *name)
+{
+	struct address known = *a;
+	struct unixpath up;
+	struct listener *l;
+
+	unixpath_init(&up);
+	if (address_path(a) != NULL && open_path(&up, &known) == -1)
+		unixpath_init(&up);
+	if (listeners_find(ls, &known) != NULL)
+		errno = EEXIST;
+	else if ((l = add_listener(ls, &known, true)) != NULL) {
+		l->name = strdup(name);
+		if (up.dir_fd != -1 && unixpath_lend(&up) == 0)
+			l->path = malloc(sizeof(*l->path));
+		if (l->path != NULL)
+			*l->path = up;
+		else
+			unixpath_remove(&up);
+		if (l->name != NULL)
+			return l;
+		remove_listener(ls, ls->n - 1);
+		return NULL;
+	}
+	unixpath_close(&up);
+	return NULL;
+}
+
+struct listener *
+listeners_inherit(struct listeners *ls, const struct address *a, int fd,
+    const char *name)
+{
+	struct listener *l;
+	struct stat st;
+
+	if (fstat(fd, &st) == -1 || fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
+	    (a->type == SOCK_STREAM && listen(fd, SOMAXCONN) == -1) ||
+	    (l = add_inherited(ls, a, name)) == NULL)
+		return NULL;
+	l->queue[0].fd = fd;
+	l->queue[0].inode = st.st_ino;
+	l->queue[0].place = 0;
+	l->nplaces = 1;
 	return l;
 }
 
@@ -548,33 +735,135 @@ listeners_depth(const struct listeners *ls, int seat)
 	return depth;
 }
 
+/* Tell whether a socket that we never listened on has been connected. */
+static bool
+is_connected(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	return getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+}
+
+static void
+release(struct listener *l, int seat, bool gone)
+{
+	struct queue *q = listener_queue(l, seat);
+
+	if (q->fd != -1 && q->place == -1 && q->seat == seat &&
+	    (gone || is_connected(q->fd)))
+		close_queue(q);
+}
+
+void
+listeners_release(struct listeners *ls, int seat, bool gone)
+{
+	for (int i = ls->n - 1; i >= 0; i--) {
+		struct listener *l = ls->list[i];
+
+		if (l->handed || !is_stream(l))
+			continue;
+		release(l, seat, gone);
+		if (first_fd(l) == -1)
+			remove_listener(ls, i);
+	}
+}
+
 void
 listener_hear(struct listener *l, int seat, pid_t leader)
 {
 	l->heard[seat] = leader;
 }
 
+static bool
+is_missing(const struct listener *l, int seat, pid_t leader)
+{
+	return l->served && !l->handed && l->heard[seat] != leader;
+}
+
 bool
 listeners_heard(const struct listeners *ls, int seat, pid_t leader)
 {
-	const struct listener *l;
+	for (int i = 0; i < ls->n; i++)
+		if (is_missing(ls->list[i], seat, leader))
+			return false;
+	return true;
+}
+
+int
+listeners_missing(const struct listeners *ls, int seat, pid_t leader,
+    char *text, size_t size)
+{
+	char on[ADDRESS_TEXT_MAX] = "", not[ADDRESS_TEXT_MAX] = "";
+	int n = 0;
+
+	for (int i = ls->n - 1; i >= 0; i--) {
+		const struct listener *l = ls->list[i];
+
+		if (l->heard[seat] == leader)
+			address_format(&l->address, on, sizeof(on));
+		if (!is_missing(l, seat, leader))
+			continue;
+		address_format(&l->address, not, sizeof(not));
+		n++;
+	}
+	if (n > 0 && on[0] != '\0')
+		snprintf(text, size, "listens on %s but not on %s", on, not);
+	else if (n > 0)
+		snprintf(text, size, "does not listen on %s", not);
+	return n;
+}
+
+/* How many seats' workers of a generation asked for the listener. */
+static int
+count_asked(const struct listeners *ls, const struct listener *l,
+    unsigned generation)
+{
+	int n = 0;
+
+	for (int i = 0; i < ls->nseats; i++)
+		n += l->asked[i] == generation;
+	return n;
+}
+
+/* What all workers of the last whole generation serve is what most of it
+ * asked for. */
+static void
+judge(struct listeners *ls)
+{
+	int most = 0;
 
 	for (int i = 0; i < ls->n; i++) {
-		l = ls->list[i];
-		if (l->served && !l->handed && l->heard[seat] != leader)
-			return false;
+		int n = count_asked(ls, ls->list[i], ls->complete);
+
+		if (!ls->list[i]->handed && n > most)
+			most = n;
 	}
-	return true;
+	for (int i = 0; i < ls->n; i++)
+		ls->list[i]->served = ls->list[i]->handed || count_asked(ls,
+		    ls->list[i], ls->complete) == most;
+}
+
+void
+listener_ask(struct listeners *ls, struct listener *l, int seat,
+    unsigned generation)
+{
+	if (l->generation < generation)
+		l->generation = generation;
+	l->asked[seat] = generation;
+	listener_queue(l, seat)->seat = seat;
+	/* Its first address made the worker ready; here is another. */
+	if (generation == ls->complete)
+		judge(ls);
 }
 
 void
 listeners_complete(struct listeners *ls, unsigned generation)
 {
-	for (int i = ls->n - 1; i >= 0; i--) {
+	for (int i = ls->n - 1; i >= 0; i--)
 		if (!ls->list[i]->handed &&
 		    ls->list[i]->generation < generation)
 			remove_listener(ls, i);
-		else
-			ls->list[i]->served = true;
-	}
+	ls->complete = generation;
+	judge(ls);
 }

@@ -15,6 +15,7 @@
 #include "notify.h"
 #include "request.h"
 #include "signals.h"
+#include "stuck.h"
 #include "system.h"
 #include "trap.h"
 #include "watch.h"
@@ -150,6 +151,7 @@ end_reload(struct master *m, enum reload_outcome outcome, int64_t now_ms)
 		tell(m, EVENT_RELOAD_FAILED, n, why);
 		log_warnx("reload failed: %s", why);
 	} else {
+		stuck_close_stranded(m);
 		listeners_complete(&m->listeners, m->reload.generation);
 		tell(m, EVENT_RELOAD_COMPLETE, n, "");
 	}
@@ -164,8 +166,35 @@ check_scaled(struct master *m)
 	if (!m->scaling || !pool_settled(&m->pool) || m->reload.active)
 		return;
 	m->scaling = false;
+	stuck_close_stranded(m);
 	tell(m, EVENT_SCALED, m->pool.wanted, "");
 	request_scaled(m, NULL);
+}
+
+static bool
+accepts(const struct worker *w)
+{
+	return worker_serves(w) && !w->stuck;
+}
+
+static bool
+comes_back(const struct worker *w)
+{
+	return w->wanted && w->state != WORKER_DOWN;
+}
+
+static int
+choose(const struct pool *pool, bool (*is_good)(const struct worker *),
+    bool *ready)
+{
+	int i, n;
+
+	n = 0;
+	for (i = 0; i < pool->nseats; i++) {
+		ready[i] = is_good(pool->seat[i]);
+		n += ready[i];
+	}
+	return n;
 }
 
 /* The seats that new connections are to go to; nobody ready: those whose
@@ -174,18 +203,10 @@ static void
 steer(struct master *m)
 {
 	bool ready[PLAN_WORKERS_MAX + PLAN_SURGE_MAX];
-	const struct worker *w;
-	int i, n;
 
-	n = 0;
-	for (i = 0; i < m->pool.nseats; i++) {
-		ready[i] = worker_serves(m->pool.seat[i]);
-		n += ready[i];
-	}
-	for (i = 0; n == 0 && i < m->pool.nseats; i++) {
-		w = m->pool.seat[i];
-		ready[i] = w->wanted && w->state != WORKER_DOWN;
-	}
+	if (choose(&m->pool, accepts, ready) == 0 &&
+	    choose(&m->pool, worker_serves, ready) == 0)
+		choose(&m->pool, comes_back, ready);
 	if (listeners_steer(&m->listeners, ready) == -1)
 		log_warn("steering");
 }
@@ -336,6 +357,7 @@ timeout(const struct master *m)
 	const struct conn *c;
 
 	sooner(&next_ms, watch_next(m));
+	sooner(&next_ms, stuck_next(m));
 	sooner(&next_ms, reload_deadline(&m->reload, &m->pool, now_ms));
 	sooner(&next_ms, m->accept_ms);
 	for (c = m->conns; c != NULL; c = c->next)
@@ -480,6 +502,7 @@ loop(struct master *m)
 		act_on_workers(m, &set, now_ms);
 		watch_first_start(m, now_ms);
 		watch_deadlines(m, now_ms);
+		stuck_look(m, now_ms);
 		act_on_clients(m, &set, now_ms);
 		conn_expire(m->conns, now_ms);
 		turn(m, now_ms);
@@ -597,11 +620,37 @@ set_trap(struct master *m)
 		m->plan.surge = 0;
 }
 
+/* The same of a Unix path. */
+static const char *
+path_hint(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return "somebody serves it: stop that, or give another path";
+	case ENOTSOCK:
+		return "something else than a socket is there: remove it, or "
+		    "give another path";
+	case ENOENT:
+	case ENOTDIR:
+		return "no such directory: make it first";
+	case EACCES:
+	case EPERM:
+		return "its directory can't be written to: give another path, "
+		    "or start crr as its owner";
+	case EROFS:
+		return "its file system is read-only: give another path";
+	default:
+		return strerror(error);
+	}
+}
+
 /* Why an address can't be had, and what to do. */
 static const char *
 bind_hint(int error)
 {
 	switch (error) {
+	case EEXIST:
+		return "given twice";
 	case EADDRINUSE:
 		return "in use: stop what serves it, or give another";
 	case EADDRNOTAVAIL:
@@ -609,19 +658,45 @@ bind_hint(int error)
 	case EACCES:
 		return "ports below 1024 are root's: give another, or start "
 		    "crr as root with --user";
-	case EOPNOTSUPP:
-		return "a Unix socket can't be handed over yet: give a port";
 	default:
 		return strerror(error);
 	}
 }
 
 static void
+open_listener(struct master *m, const struct address *a, const char *name,
+    int fd)
+{
+	char text[ADDRESS_TEXT_MAX];
+	int error;
+
+	address_format(a, text, sizeof(text));
+	if (fd == -1 ? listeners_open(&m->listeners, a) != NULL :
+	    listeners_inherit(&m->listeners, a, fd, name) != NULL)
+		return;
+	error = errno;
+	control_close(&m->control);
+	listeners_free(&m->listeners);
+	fatalx(1, "%s %s (%s)", fd == -1 ? "-l" : "LISTEN_FDS:", text,
+	    address_path(a) != NULL && error != EEXIST ? path_hint(error) :
+	    bind_hint(error));
+}
+
+/* Take the first off a list of names, separated by colons. */
+static const char *
+next_name(char **names)
+{
+	const char *name = *names == NULL ? NULL : strsep(names, ":");
+
+	return name == NULL || *name == '\0' ? "unknown" : name;
+}
+
+static void
 open_listeners(struct master *m)
 {
 	const struct plan *plan = &m->plan;
-	char text[ADDRESS_TEXT_MAX];
-	int i, error;
+	char *names = plan->inherited;
+	int i;
 
 	if (listeners_init(&m->listeners, plan->workers + plan->surge,
 	    plan->shared_queue) == -1)
@@ -631,14 +706,11 @@ open_listeners(struct master *m)
 		system_stop_orphans(plan->socket, plan->stop_signal);
 		m->listeners.retries = STALE_RETRIES;
 	}
-	for (i = 0; i < plan->nlisten; i++) {
-		address_format(&plan->listen[i], text, sizeof(text));
-		if (listeners_open(&m->listeners, &plan->listen[i]) != NULL)
-			continue;
-		error = errno;
-		control_close(&m->control);
-		fatalx(1, "-l %s (%s)", text, bind_hint(error));
-	}
+	for (i = 0; i < plan->ninherited; i++)
+		open_listener(m, &plan->listen[i], next_name(&names),
+		    PLAN_INHERITED_FIRST + i);
+	for (; i < plan->nlisten; i++)
+		open_listener(m, &plan->listen[i], NULL, -1);
 }
 
 static void

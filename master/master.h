@@ -30,6 +30,7 @@ struct master {
 	int	 notify_fd;		/* -1: none */
 	char	 notify_name[64];
 	int64_t	 started_ms;
+	int64_t	 stuck_ms;		/* next look at the queues */
 	int64_t	 accept_ms;		/* nothing is accepted before; 0 */
 	bool	 quiet;
 	bool	 signs;			/* the locale is UTF-8 */

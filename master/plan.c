@@ -25,6 +25,7 @@ enum option_value {
 	OPT_DRAIN,
 	OPT_STOP_SIGNAL,
 	OPT_STOP_TIMEOUT,
+	OPT_HANG,
 	OPT_NO_SHARE,
 	OPT_QUEUE,
 	OPT_ENV_FILE,
@@ -44,6 +45,7 @@ static const struct option longs[] = {
 	{ "drain",		required_argument, NULL, OPT_DRAIN },
 	{ "stop-signal",	required_argument, NULL, OPT_STOP_SIGNAL },
 	{ "stop-timeout",	required_argument, NULL, OPT_STOP_TIMEOUT },
+	{ "hang",		required_argument, NULL, OPT_HANG },
 	{ "no-share",		no_argument,	   NULL, OPT_NO_SHARE },
 	{ "queue",		required_argument, NULL, OPT_QUEUE },
 	{ "chdir",		required_argument, NULL, 'C' },
@@ -101,6 +103,43 @@ read_listen(struct plan *plan, const char *text)
 	wrong = address_parse(&plan->listen[plan->nlisten++], text);
 	if (wrong != NULL)
 		fatalx(2, "-l %s: %s", text, wrong);
+}
+
+/* What a service manager has given to us, and to no other process. */
+static int
+count_inherited(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	int number, n;
+
+	if (pid == NULL || fds == NULL ||
+	    parse_number(pid, 1, INT_MAX, &number) == -1 || number != getpid())
+		return 0;
+	if (parse_number(fds, 0, PLAN_LISTEN_MAX, &n) == -1)
+		fatalx(2, "LISTEN_FDS=%s: no more than %d sockets", fds,
+		    PLAN_LISTEN_MAX);
+	return n;
+}
+
+static void
+read_inherited(struct plan *plan)
+{
+	const char *wrong, *names = getenv("LISTEN_FDNAMES");
+	int n = count_inherited();
+
+	for (; plan->nlisten < n; plan->nlisten++) {
+		int fd = PLAN_INHERITED_FIRST + plan->nlisten;
+
+		wrong = address_of_fd(&plan->listen[plan->nlisten], fd);
+		if (wrong != NULL)
+			fatalx(1, "LISTEN_FDS: descriptor %d is %s", fd, wrong);
+	}
+	plan->ninherited = n;
+	if (n > 0 && names != NULL && (plan->inherited = strdup(names)) == NULL)
+		fatal(1, "LISTEN_FDNAMES");
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
 }
 
 static void
@@ -264,6 +303,26 @@ find_socket(struct plan *plan, const char *path, const char *name)
 	    name == NULL ? "" : name);
 }
 
+/* A relative path of -l is in the directory that workers start in. */
+static void
+find_paths(struct plan *plan)
+{
+	char full[sizeof(plan->directory)];
+	struct address *a;
+	int i;
+
+	for (i = plan->ninherited; i < plan->nlisten; i++) {
+		a = &plan->listen[i];
+		if (address_path(a) == NULL || address_path(a)[0] == '/')
+			continue;
+		join(full, sizeof(full), "-l", plan->directory,
+		    address_path(a));
+		if (address_set_path(a, full) == -1)
+			fatalx(2, "-l unix:%s: longer than a socket's address "
+			    "can be; give a shorter path", full);
+	}
+}
+
 void
 plan_read(struct plan *plan, int argc, char **argv)
 {
@@ -275,6 +334,7 @@ plan_read(struct plan *plan, int argc, char **argv)
 	plan->uid = geteuid();
 	plan->gid = getegid();
 	plan->stop_signal = signame_number("TERM");
+	read_inherited(plan);
 	while ((opt = usage_option(argc, argv, "+w:l:n:s:C:qv", longs)) != -1) {
 		switch (opt) {
 		case 'w':
@@ -330,6 +390,9 @@ plan_read(struct plan *plan, int argc, char **argv)
 			read_time("--stop-timeout", optarg,
 			    &plan->stop_timeout_ms);
 			break;
+		case OPT_HANG:
+			read_time("--hang", optarg, &plan->hang_ms);
+			break;
 		case OPT_NO_SHARE:
 			plan->share = false;
 			break;
@@ -353,6 +416,7 @@ plan_read(struct plan *plan, int argc, char **argv)
 	if (plan->workers > PLAN_WORKERS_MAX)
 		plan->workers = PLAN_WORKERS_MAX;
 	find_directory(plan, chdir_to);
+	find_paths(plan);
 	find_env_file(plan, env_file);
 	find_socket(plan, path, name);
 }

@@ -18,7 +18,8 @@
 enum {
 	PLAN_WORKERS_MAX = PROTO_WORKERS_MAX,
 	PLAN_SURGE_MAX = 64,
-	PLAN_LISTEN_MAX = 64,		/* -l options */
+	PLAN_LISTEN_MAX = 64,		/* -l options, and inherited ones */
+	PLAN_INHERITED_FIRST = 3,	/* LISTEN_FDS begin here */
 };
 
 enum plan_ready {			/* --ready */
@@ -33,6 +34,9 @@ struct plan {
 	int	 surge;			/* 0: stop first, then start */
 	struct address listen[PLAN_LISTEN_MAX];
 	int	 nlisten;
+	int	 ninherited;		/* of these, the first: descriptors */
+					/* from 3 that we were started with */
+	char	*inherited;		/* their LISTEN_FDNAMES, or NULL */
 	bool	 share;			/* catch bind(2) */
 	bool	 shared_queue;		/* one queue for all workers */
 	char	 name[NAME_MAX + 1];	/* of the master; "": by path alone */
@@ -46,6 +50,7 @@ struct plan {
 	int64_t	 wait_ms;
 	int64_t	 drain_ms;		/* 0: none */
 	int64_t	 stop_timeout_ms;
+	int64_t	 hang_ms;		/* 0: never replaced for that */
 	int	 stop_signal;
 	char	 user[64];		/* "": the master's own identity */
 	bool	 quiet;			/* no lines on stdout */

@@ -19,7 +19,8 @@
 
 enum {
 	BIRTH_MAX = 512,		/* bytes of a message of the child's */
-	HANDED_FIRST = 3,		/* LISTEN_FDS begin here */
+	HANDED_FIRST = PLAN_INHERITED_FIRST,
+	HANDED_NAME_MAX = 256,		/* bytes in LISTEN_FDNAMES */
 };
 
 /* First byte of what a child says on birth_fd. */
@@ -147,7 +148,7 @@ set_environment(const struct child *c)
 
 /* The names of handed sockets, in the ways that servers know. */
 struct handed {
-	char	 names[PLAN_LISTEN_MAX * 16];
+	char	 names[PLAN_LISTEN_MAX * HANDED_NAME_MAX];
 	char	 ports[PLAN_LISTEN_MAX * ADDRESS_TEXT_MAX];
 	int	 above[PLAN_LISTEN_MAX];
 	int	 n;
@@ -165,15 +166,19 @@ append(char *list, size_t size, const char *separator, const char *entry)
 static void
 name_handed(struct handed *h, const struct listener *l)
 {
-	char text[ADDRESS_TEXT_MAX], entry[ADDRESS_TEXT_MAX + 16];
-	char variable[32];
+	char text[ADDRESS_TEXT_MAX], entry[HANDED_NAME_MAX], variable[32];
+	const char *path = address_path(&l->address);
 	int fd = HANDED_FIRST + h->n;
 
 	address_format(&l->address, text, sizeof(text));
-	snprintf(entry, sizeof(entry), "%s=%d", text, fd);
+	snprintf(entry, sizeof(entry), "%s=%d", path == NULL ? text : path,
+	    fd);
 	append(h->ports, sizeof(h->ports), ";", entry);
 	/* A colon separates these, so an address can't be one of them. */
-	snprintf(entry, sizeof(entry), "listen%d", h->n);
+	if (l->name != NULL)
+		snprintf(entry, sizeof(entry), "%s", l->name);
+	else
+		snprintf(entry, sizeof(entry), "listen%d", h->n);
 	append(h->names, sizeof(h->names), ":", entry);
 	snprintf(variable, sizeof(variable), "EINHORN_FD_%d", h->n);
 	set_number(variable, fd);
@@ -244,7 +249,7 @@ install_trap(const struct child *c)
 	} control;
 	int fd;
 
-	fd = trap_install();
+	fd = trap_install(listeners_have_path(c->launch->listeners));
 	if (fd == -1)
 		say_failed(c, 1, "catching bind(2)");
 	memset(&msg, 0, sizeof(msg));

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "drain.h"
 #include "status.h"
 #include "usage.h"
 
@@ -124,8 +125,11 @@ send_worker(struct conn *c, uint32_t id, const struct worker *w,
     int64_t now_ms)
 {
 	unsigned char buf[56 + WORKER_ENDED_MAX];
+	struct drain_counts counts = { 0, 0, 0 };
 	int64_t next_ms = 0;
 
+	if (w->drain != NULL)
+		counts = drain_counts(w->drain);
 	if (w->state == WORKER_BACKOFF && w->deadline_ms > now_ms)
 		next_ms = w->deadline_ms - now_ms;
 	ipc_put32(buf, (uint32_t)w->id);
@@ -137,8 +141,8 @@ send_worker(struct conn *c, uint32_t id, const struct worker *w,
 	ipc_put64(buf + 24, (uint64_t)(now_ms - w->started_ms));
 	ipc_put64(buf + 32, (uint64_t)(now_ms - w->since_ms));
 	ipc_put64(buf + 40, (uint64_t)next_ms);
-	ipc_put32(buf + 48, 0);
-	ipc_put32(buf + 52, 0);
+	ipc_put32(buf + 48, counts.connections);
+	ipc_put32(buf + 52, counts.queued);
 	memcpy(buf + 56, w->ended, strlen(w->ended));
 	conn_send(c, PROTO_STATUS_WORKER, id, buf, 56 + strlen(w->ended));
 }

@@ -1,3 +1,4 @@
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <linux/filter.h>
@@ -79,8 +80,12 @@ unsigned
 steer_depth(int fd)
 {
 	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
+	socklen_t len = sizeof(info), type_len = sizeof(int);
+	int type = 0, unread = 0;
 
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0 &&
+	    type == SOCK_DGRAM)
+		return ioctl(fd, FIONREAD, &unread) == 0 && unread > 0;
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1 ||
 	    info.tcpi_state != TCP_LISTEN)
 		return 0;

@@ -19,8 +19,8 @@ bool	 steer_available(void);
  */
 int	 steer_attach(int fd, const int *place, int n);
 
-/* Connections that a listening TCP socket has not accepted yet; 0 where that
- * can't be told. */
+/* Connections that a listening TCP socket has not accepted yet; 1 if datagrams
+ * wait in one of that kind; 0 where that can't be told. */
 unsigned steer_depth(int fd);
 
 #endif

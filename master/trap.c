@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,6 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "identity.h"
 #include "trap.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -48,6 +50,16 @@ struct seccomp_notif_addfd {
 #endif
 #ifndef SYS_pidfd_getfd
 #define SYS_pidfd_getfd	438
+#endif
+#ifndef SYS_unlink
+#define SYS_unlink	SYS_unlinkat
+#endif
+#ifndef SYS_openat2
+#define SYS_openat2	437
+#endif
+#ifndef RESOLVE_IN_ROOT
+#define RESOLVE_BENEATH	0x08
+#define RESOLVE_IN_ROOT	0x10
 #endif
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP	262
@@ -89,6 +101,8 @@ struct call {
 	int	 dup;			/* the socket, in the master; or -1 */
 	bool	 own;			/* one of ours takes its place */
 	struct address address;		/* asked for by bind */
+	struct unixpath path;		/* where that is one */
+	struct identity who;		/* the caller's rights to files */
 	struct listeners *ls;
 	int	 seat;
 	unsigned generation;
@@ -110,22 +124,26 @@ static const struct {
 };
 
 static int
-install(unsigned long flags)
+install(unsigned long flags, bool names)
 {
-	static const struct sock_filter code[] = {
+	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 		    offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 0, 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 0, 6),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 		    offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bind, 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_listen, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bind, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_listen, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+		    names ? SYS_unlink : SYS_bind, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+		    names ? SYS_unlinkat : SYS_bind, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	const struct sock_fprog prog = {
 		.len = sizeof(code) / sizeof(code[0]),
-		.filter = (struct sock_filter *)(uintptr_t)code,
+		.filter = code,
 	};
 	long fd;
 
@@ -139,7 +157,7 @@ install(unsigned long flags)
 }
 
 int
-trap_install(void)
+trap_install(bool names)
 {
 	int fd;
 
@@ -148,9 +166,9 @@ trap_install(void)
 		return -1;
 	}
 	fd = install(SECCOMP_FILTER_FLAG_SPEC_ALLOW |
-	    SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+	    SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, names);
 	if (fd == -1 && errno == EINVAL)	/* before Linux 5.19 */
-		fd = install(SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+		fd = install(SECCOMP_FILTER_FLAG_SPEC_ALLOW, names);
 	return fd;
 }
 
@@ -161,7 +179,7 @@ probe(void)
 	struct seccomp_notif_addfd addfd = { .id = 0 };
 	int fd;
 
-	if ((fd = trap_install()) == -1)
+	if ((fd = trap_install(false)) == -1)
 		return errno;
 	/* No such call to answer: ENOENT where it is known (Linux 5.9). */
 	addfd.srcfd = (uint32_t)fd;
@@ -306,8 +324,7 @@ bound(struct call *c, struct listener *l)
 {
 	char where[ADDRESS_TEXT_MAX];
 
-	if (l->generation < c->generation)
-		l->generation = c->generation;
+	listener_ask(c->ls, l, c->seat, c->generation);
 	news(c, l->address.type == SOCK_DGRAM ? TRAP_LISTENS : TRAP_BOUND, l);
 	address_format(&l->address, where, sizeof(where));
 	say(c, "%s %s", c->name, where);
@@ -324,6 +341,7 @@ inspect_caller(struct call *c)
 		return -1;
 	c->pid = (pid_t)field(text, "\nTgid:", 10);
 	c->caps = field(text, "\nCapEff:", 16);
+	identity_read(&c->who, text);
 	c->ev->pid = c->pid;
 	return 0;
 }
@@ -396,6 +414,8 @@ may_bind(const struct call *c)
 	char text[32];
 	unsigned long first = IPPORT_RESERVED;
 
+	if (c->address.u.sa.sa_family == AF_UNIX)
+		return true;
 	if (read_text("/proc/sys/net/ipv4/ip_unprivileged_port_start", text,
 	    sizeof(text)) == 0)
 		first = strtoul(text, NULL, 10);
@@ -444,10 +464,12 @@ kind_by_dup(struct call *c)
 		return false;
 	if (a->u.sa.sa_family == AF_INET6)
 		a->v6only = get(c->dup, IPPROTO_IPV6, IPV6_V6ONLY) == 1;
+	if (a->type != SOCK_DGRAM && a->type != SOCK_STREAM)
+		return false;
+	if (a->u.sa.sa_family == AF_UNIX)
+		return true;
 	if (a->type == SOCK_DGRAM)
 		return protocol == IPPROTO_UDP;
-	if (a->type != SOCK_STREAM)
-		return false;
 	/* A group of MPTCP's can't be steered: give it TCP, which is what all
 	 * but MPTCP's own clients get from it. Go asks for MPTCP always. */
 	c->own = protocol == IPPROTO_MPTCP;
@@ -469,6 +491,8 @@ kind_by_name(struct call *c)
 		{ "MPTCPv6",	AF_INET6,	SOCK_STREAM },
 		{ "UDP",	AF_INET,	SOCK_DGRAM },
 		{ "UDPv6",	AF_INET6,	SOCK_DGRAM },
+		{ "UNIX-STREAM", AF_UNIX,	SOCK_STREAM },
+		{ "UNIX",	AF_UNIX,	SOCK_DGRAM },
 	};
 	char path[64], name[32];
 	ssize_t n;
@@ -585,6 +609,24 @@ make_socket(const struct call *c)
 	return socket(a->u.sa.sa_family, a->type | SOCK_CLOEXEC, 0);
 }
 
+/* Bind a socket. Where that makes a file, with the caller's rights. */
+static struct listener *
+bind_as_caller(struct call *c, int fd)
+{
+	struct identity was;
+	struct listener *l;
+	int error;
+
+	if (c->path.dir_fd == -1)
+		return listeners_bind(c->ls, &c->address, NULL, c->seat, fd);
+	identity_take(&c->who, &was);
+	l = listeners_bind(c->ls, &c->address, &c->path, c->seat, fd);
+	error = errno;
+	identity_back(&was);
+	errno = error;
+	return l;
+}
+
 static struct listener *
 bind_own(struct call *c)
 {
@@ -593,8 +635,7 @@ bind_own(struct call *c)
 
 	if ((fd = make_socket(c)) == -1)
 		return NULL;
-	l = listeners_bind(c->ls, &c->address, c->seat, fd);
-	if (l == NULL) {
+	if ((l = bind_as_caller(c, fd)) == NULL) {
 		error = errno;
 		close(fd);
 		errno = error;
@@ -629,11 +670,42 @@ share_dup(struct call *c)
 {
 	struct listener *l;
 
-	l = listeners_bind(c->ls, &c->address, c->seat, c->dup);
-	if (l == NULL)
+	if ((l = bind_as_caller(c, c->dup)) == NULL)
 		return refuse_bind(c, errno);
 	c->dup = -1;
 	return bound(c, l);
+}
+
+/*
+ * A worker that binds a path has mostly removed what was there before. Put the
+ * name back, so that all have one queue by it.
+ */
+static int
+restore_name(struct listener *l)
+{
+	if (l == NULL || l->path == NULL || l->queue[0].fd == -1 ||
+	    unixpath_restore(l->path) == 0)
+		return 0;
+	if (errno != ENOENT || l->inherited)
+		return -1;
+	listener_lose(l);
+	return 0;
+}
+
+/* Say so where the next one to remove the name will not find it back. */
+static int
+warn_alone(struct call *c, int result)
+{
+	const struct listener *l = c->ev->listener;
+
+	if (result == 0 && l != NULL && l->path != NULL && !l->path->lent &&
+	    l->path->spare[0] == '\0' && c->ev->news == TRAP_BOUND) {
+		news(c, TRAP_UNSHARED, NULL);
+		say(c, "%s %s: no second link can be made beside it; not "
+		    "shared if workers remove it before they bind", c->name,
+		    address_path(&c->address));
+	}
+	return result;
 }
 
 static int
@@ -645,10 +717,12 @@ share(struct call *c, bool known)
 	if (!may_bind(c) && (l == NULL || !l->handed))
 		return refuse(c, l, EACCES,
 		    ": a privileged port; give it to crr with -l");
+	if (restore_name(l) == -1)
+		return refuse_bind(c, errno);
 	q = l == NULL ? NULL : listener_queue(l, c->seat);
 	if (q != NULL && q->fd != -1)
 		return put(c, l, q->fd);
-	return c->own ? share_own(c, known) : share_dup(c);
+	return warn_alone(c, c->own ? share_own(c, known) : share_dup(c));
 }
 
 /* A call restarted after a signal, or after we have put a socket there. */
@@ -662,6 +736,21 @@ bind_again(struct call *c, struct listener *l)
 	return bound(c, l);
 }
 
+/* Not one that the kernel is to choose. */
+static bool
+is_unix_candidate(struct address *a)
+{
+	const size_t begin = offsetof(struct sockaddr_un, sun_path);
+
+	if (a->len <= begin || a->len > sizeof(a->u.un))
+		return false;
+	if (a->u.un.sun_path[0] == '\0')
+		return a->len > begin + 1;
+	a->len = (socklen_t)(begin + strnlen(a->u.un.sun_path,
+	    a->len - begin) + 1);
+	return a->len <= sizeof(a->u.un);
+}
+
 /*
  * Tell whether the address is of a kind that can be shared, and leave in it
  * only what tells it from others.
@@ -671,6 +760,8 @@ is_candidate(struct address *a)
 {
 	socklen_t len = a->len;
 
+	if (len >= sizeof(sa_family_t) && a->u.sa.sa_family == AF_UNIX)
+		return is_unix_candidate(a);
 	if (len < sizeof(sa_family_t) || address_port(a) == 0)
 		return false;
 	if (a->u.sa.sa_family == AF_INET) {
@@ -699,6 +790,119 @@ bind_socket(struct call *c)
 	return share(c, known);
 }
 
+/* Open a directory of the caller's; name is that of a link in /proc. */
+static int
+open_of_caller(const struct call *c, const char *name)
+{
+	char path[64];
+
+	proc_path(c, path, sizeof(path), name);
+	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool
+is_our_root(int root_fd)
+{
+	struct stat theirs, ours;
+
+	return fstat(root_fd, &theirs) == 0 && stat("/", &ours) == 0 &&
+	    theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino &&
+	    theirs.st_rdev == ours.st_rdev;
+}
+
+/* In a root of the caller's own, links can't lead out of it. */
+static int
+open_from(const struct call *c, const char *path, int root_fd, int cwd_fd)
+{
+	struct { uint64_t flags, mode, resolve; } how = {
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+	};
+	char dir[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	struct identity was;
+	int fd, error, from = path[0] == '/' ? root_fd : cwd_fd;
+
+	snprintf(dir, sizeof(dir), "%.*s", slash == NULL ? 1 :
+	    (int)(slash - path + 1), slash == NULL ? "." : path);
+	identity_take(&c->who, &was);
+	if (is_our_root(root_fd) && same_namespace(c, "ns/mnt")) {
+		fd = openat(from, dir, (int)how.flags);
+	} else {
+		how.resolve = from == root_fd ? RESOLVE_IN_ROOT :
+		    RESOLVE_BENEATH;
+		fd = (int)syscall(SYS_openat2, from, dir, &how, sizeof(how));
+	}
+	error = errno;
+	identity_back(&was);
+	errno = error;
+	return fd;
+}
+
+/* Open the directory of a path as the caller would, with its rights; here is
+ * where relative ones begin. */
+static int
+open_directory(const struct call *c, const char *path, const char *here)
+{
+	int root_fd, here_fd, fd = -1, error;
+
+	root_fd = open_of_caller(c, "root");
+	here_fd = open_of_caller(c, here);
+	if (root_fd != -1 && here_fd != -1)
+		fd = open_from(c, path, root_fd, here_fd);
+	error = errno;
+	if (root_fd != -1)
+		close(root_fd);
+	if (here_fd != -1)
+		close(here_fd);
+	errno = error;
+	return fd;
+}
+
+/* The path, made absolute where it has room. */
+static void
+make_absolute(struct call *c)
+{
+	struct sockaddr_un *un = &c->address.u.un;
+	char link[64], path[sizeof(un->sun_path)];
+	ssize_t n;
+	size_t len;
+
+	if (un->sun_path[0] == '/')
+		return;
+	proc_path(c, link, sizeof(link), "cwd");
+	n = readlink(link, path, sizeof(path));
+	len = strlen(un->sun_path);
+	if (n < 1 || (size_t)n + 1 + len >= sizeof(path))
+		return;
+	if (path[n - 1] != '/')
+		path[n++] = '/';
+	memcpy(path + n, un->sun_path, len + 1);
+	len += (size_t)n;
+	memcpy(un->sun_path, path, len + 1);
+	c->address.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+	    len + 1);
+}
+
+/* Look the directory of a Unix path up, as the caller sees it. */
+static int
+find_path(struct call *c)
+{
+	struct address *a = &c->address;
+	int dir_fd = open_directory(c, address_path(a), "cwd");
+
+	if (dir_fd == -1)
+		return -1;
+	if (unixpath_at(&c->path, dir_fd, address_path(a)) == -1) {
+		close(dir_fd);
+		errno = EINVAL;
+		return -1;
+	}
+	a->dir_dev = c->path.dir_dev;
+	a->dir_ino = c->path.dir_ino;
+	make_absolute(c);
+	return 0;
+}
+
 static int
 answer_bind(struct call *c, const struct seccomp_data *data)
 {
@@ -709,8 +913,12 @@ answer_bind(struct call *c, const struct seccomp_data *data)
 	if (!is_candidate(&c->address) || !same_namespace(c, "ns/net") ||
 	    inspect_fd(c) == -1)
 		return pass(c);
+	if (address_path(&c->address) != NULL && find_path(c) == -1)
+		return errno == EACCES || errno == EPERM ?
+		    unshared(c, "its directory can't be seen") : pass(c);
 	c->dup = duplicate(c);
 	result = bind_socket(c);
+	unixpath_close(&c->path);
 	/* Its owner's close would not close it while we have it. */
 	if (c->dup != -1)
 		close(c->dup);
@@ -742,8 +950,70 @@ answer_listen(struct call *c, const struct seccomp_data *data)
 }
 
 static int
+read_path(const struct call *c, uint64_t where, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	proc_path(c, path, sizeof(path), "mem");
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return -1;
+	n = pread(fd, buf, size, (off_t)where);
+	close(fd);
+	return n > 0 && memchr(buf, '\0', (size_t)n) != NULL ? 0 : -1;
+}
+
+/* The listener that a path of the caller's names. */
+static struct listener *
+find_named(struct call *c, const char *path, const char *here)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash == NULL ? path : slash + 1;
+	struct stat st;
+	int fd, result;
+
+	/* Most of what is unlinked is no socket: look no further. */
+	if (listeners_by_name(c->ls, 0, 0, name) == NULL ||
+	    inspect_caller(c) == -1 ||
+	    (fd = open_directory(c, path, here)) == -1)
+		return NULL;
+	result = fstat(fd, &st);
+	close(fd);
+	return result == -1 ? NULL :
+	    listeners_by_name(c->ls, st.st_dev, st.st_ino, name);
+}
+
+/*
+ * A worker that would remove the name of a shared socket, before it binds it
+ * or at its end, is told that it has: others are still found by it.
+ */
+static int
+answer_unlink(struct call *c, const struct seccomp_data *data)
+{
+	bool at = data->nr == SYS_unlinkat;
+	char path[PATH_MAX], here[32] = "cwd";
+	const struct listener *l;
+
+	if (at && c->fd != AT_FDCWD)
+		snprintf(here, sizeof(here), "fd/%d", c->fd);
+	if ((at && (data->args[2] & AT_REMOVEDIR) != 0) ||
+	    read_path(c, data->args[at], path, sizeof(path)) == -1)
+		return pass(c);
+	l = find_named(c, path, here);
+	if (!is_valid(c))
+		return -1;
+	if (l == NULL || !unixpath_is_there(l->path) ||
+	    !listener_is_common(c->ls, l))
+		return pass(c);
+	return send_answer(c, 0, 0);
+}
+
+static int
 answer(struct call *c, const struct seccomp_data *data)
 {
+	if (data->nr == SYS_unlink || data->nr == SYS_unlinkat)
+		return c->tid == 0 ? pass(c) : answer_unlink(c, data);
 	/* The caller is in a pid namespace that has no number for it here. */
 	if (c->tid == 0)
 		return unshared(c, "it is out of sight (pid namespace)");
@@ -772,6 +1042,7 @@ trap_answer(int trap_fd, struct listeners *ls, int seat, unsigned generation,
 	};
 
 	memset(ev, 0, sizeof(*ev));
+	unixpath_init(&c.path);
 	if (control(&c, SECCOMP_IOCTL_NOTIF_RECV, &u) == -1)
 		return -1;
 	c.id = u.notif.id;

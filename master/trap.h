@@ -11,15 +11,17 @@
 #include "listener.h"
 
 /*
- * In the child before exec: install the filter. no_new_privs is set only where
+ * In the child before exec: install the filter. With names, unlink(2) is caught
+ * too, so that no worker takes the name of a Unix socket away from others, if
+ * only for the moment until it binds it. no_new_privs is set only where
  * it is refused without. Returns the descriptor that the master answers from,
  * close-on-exec, or -1 and errno (EBUSY: another filter of this kind is around
  * us; EINVAL, ENOSYS: the kernel has none; EPERM, EACCES: forbidden). Async
  * signal safe.
  */
-int	 trap_install(void);
+int	 trap_install(bool names);
 
-/* Try trap_install in a child of its own. Returns 0 or -1 and its errno. */
+/* Try trap_install(false) in a child of its own. Returns 0 or -1 and its errno. */
 int	 trap_probe(void);
 
 enum trap_news {

@@ -3,8 +3,9 @@
 #include "trap.h"
 
 int
-trap_install(void)
+trap_install(bool names)
 {
+	(void)names;
 	errno = ENOSYS;
 	return -1;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "drain.h"
 #include "log.h"
 #include "notify.h"
 #include "system.h"
@@ -56,7 +57,7 @@ describe(const struct worker *w, enum worker_state was, int64_t now_ms,
 			snprintf(text, size, "%s, again in %.1f s", w->ended,
 			    (double)pause / 1000);
 	} else if (was == WORKER_STARTING || was == WORKER_READY ||
-	    w->timed_out || w->stop_late)
+	    w->timed_out || w->stop_late || w->hung)
 		snprintf(text, size, "%s", w->ended);
 }
 
@@ -82,6 +83,7 @@ ended(struct master *m, struct worker *w, int wstatus, int64_t now_ms)
 
 	watch_birth(m, w, now_ms);
 	worker_ended(w, wstatus, &m->pool.rules, now_ms);
+	listeners_release(&m->listeners, w->seat, true);
 	/* It may have shut its listening socket down, which is ours too. */
 	if (listeners_mend(&m->listeners) == -1)
 		log_warn("listening again");
@@ -306,11 +308,25 @@ end_rest(struct master *m, struct worker *w, int64_t now_ms)
 static void
 look_at_drain(struct master *m, struct worker *w, int64_t now_ms)
 {
-	if (now_ms - w->since_ms < WATCH_DRAIN_MS)
-		return;
-	if (m->listeners.steered[w->seat] ||
-	    listeners_depth(&m->listeners, w->seat) == 0)
+	if (w->drain == NULL)
+		w->drain = drain_begin(&w->process, &m->listeners, w->seat,
+		    w->deadline_ms - now_ms, now_ms);
+	if (w->drain == NULL || m->listeners.steered[w->seat] ||
+	    drain_look(w->drain, &m->listeners, now_ms))
 		step(m, w, WORKER_DRAINED, now_ms);
+}
+
+/* A worker that listens, but not on all that is expected: which is missing is
+ * said when its time is over. */
+static void
+note_missing(struct master *m, struct worker *w)
+{
+	char text[WORKER_REFUSED_MAX];
+
+	if (m->plan.ready == PLAN_READY_LISTEN && w->process.listen_pid != 0 &&
+	    listeners_missing(&m->listeners, w->seat, w->process.group, text,
+	    sizeof(text)) > 0)
+		snprintf(w->missing, sizeof(w->missing), "%s", text);
 }
 
 static void
@@ -323,10 +339,17 @@ due(struct master *m, struct worker *w, int64_t now_ms)
 	}
 	if (w->alive_ms != 0 && w->alive_ms <= now_ms)
 		up(m, w, now_ms);
-	if (w->deadline_ms != 0 && w->deadline_ms <= now_ms)
+	if (w->deadline_ms != 0 && w->deadline_ms <= now_ms) {
+		if (w->state == WORKER_STARTING)
+			note_missing(m, w);
 		step(m, w, WORKER_TIMEOUT, now_ms);
+	}
 	if (w->state == WORKER_DRAINING)
 		look_at_drain(m, w, now_ms);
+	if (w->state != WORKER_DRAINING) {
+		drain_free(w->drain);
+		w->drain = NULL;
+	}
 }
 
 void
@@ -350,7 +373,8 @@ watch_next(const struct master *m)
 		w = m->pool.seat[i];
 		one = worker_deadline(w);
 		if (w->state == WORKER_DRAINING)
-			one = process_now() + WATCH_DRAIN_MS;
+			one = w->drain == NULL ? w->since_ms :
+			    drain_next(w->drain);
 		if (one != 0 && (next == 0 || one < next))
 			next = one;
 	}

@@ -8,7 +8,6 @@
 #include "master.h"
 
 enum {
-	WATCH_DRAIN_MS = 5,		/* between two looks at a drain */
 	WATCH_HANDED_MS = 1000,		/* alive for so long is ready, for one
 					   that was handed its sockets */
 	WATCH_REST_MS = 10000,		/* for processes that outlive SIGKILL */

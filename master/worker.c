@@ -43,8 +43,10 @@ spawn(struct worker *w, const struct context *c)
 	w->alive_ms = 0;
 	w->timed_out = false;
 	w->stop_late = false;
+	w->hung = false;
 	w->code = 0;
 	w->refused[0] = '\0';
+	w->missing[0] = '\0';
 	w->deadline_ms = c->now_ms + plan->start_timeout_ms;
 	if (process_start(&w->process, c->rules->launch, w->id, w->seat,
 	    w->generation) == 0)
@@ -221,11 +223,19 @@ worker_begin(struct worker *w, int id, bool candidate,
 static void
 describe_status(struct worker *w, int wstatus, const struct plan *plan)
 {
-	if (w->timed_out)
+	if (w->timed_out && w->missing[0] != '\0')
+		snprintf(w->ended, sizeof(w->ended), "not ready within %g s: "
+		    "%s, which the generation before served (one that is to "
+		    "serve less must say READY=1)",
+		    (double)plan->start_timeout_ms / 1000, w->missing);
+	else if (w->timed_out)
 		snprintf(w->ended, sizeof(w->ended), "not ready within %g s%s",
 		    (double)plan->start_timeout_ms / 1000,
 		    plan->ready == PLAN_READY_LISTEN ? " (--ready alive:TIME "
 		    "is for programs that serve no socket)" : "");
+	else if (w->hung)
+		snprintf(w->ended, sizeof(w->ended), "left connections "
+		    "waiting for %g s, killed", (double)plan->hang_ms / 1000);
 	else if (w->stop_late)
 		snprintf(w->ended, sizeof(w->ended), "not stopped within %g s, "
 		    "killed", (double)plan->stop_timeout_ms / 1000);

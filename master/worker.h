@@ -55,6 +55,7 @@ struct worker {
 	bool	 wanted;		/* starts again when it is lost */
 	bool	 candidate;		/* of a reload: its predecessor serves */
 	struct process process;
+	struct drain *drain;		/* watch.c's, while DRAINING; or NULL */
 	int64_t	 deadline_ms;		/* monotonic; 0: none */
 	int64_t	 alive_ms;		/* when being alive makes it ready; 0 */
 	int64_t	 started_ms;		/* this process */
@@ -68,9 +69,16 @@ struct worker {
 					   before it was stable; 0: none */
 	bool	 timed_out;		/* killed since it was not ready */
 	bool	 stop_late;		/* killed since it did not stop */
+	bool	 hung;			/* killed since it did not accept */
+	bool	 stuck;			/* nothing new is steered to it */
+	unsigned queued;		/* connections that wait, as last seen */
+	int64_t	 waiting_ms;		/* since when some have, and none was
+					   accepted; 0: none */
 	int	 code;			/* of exec's failure; 0: none */
 	char	 refused[WORKER_REFUSED_MAX];	/* the last bind or listen of
 					   this process that failed, or "" */
+	char	 missing[WORKER_REFUSED_MAX];	/* what it did not listen on
+					   when its time was over, or "" */
 	char	 ended[WORKER_ENDED_MAX];	/* how it last ended, or "" */
 };
 

@@ -86,13 +86,13 @@ stripped_size() {
 	[ ! -s others ]
 }
 
-@test "stripped, crr has less than 80 kB" {
+@test "stripped, crr has less than 120 kB" {
 	local size
 
 	need_plain
 	size=$(stripped_size)
 	echo "$size bytes"
-	[ "$size" -lt 81920 ]
+	[ "$size" -lt 120000 ]
 }
 
 @test "a master of 8 workers has less than 2.5 MB resident" {

@@ -187,18 +187,6 @@ start_low() {
 	all_pids_answer 2
 }
 
-@test "a Unix socket is refused by -l in one line, and nothing is left" {
-	run -1 --separate-stderr crr run -l "127.0.0.1:$PORT" \
-	    -l "unix:$PWD/sock" -- "$SERVER" --listen-fds
-	[ -z "$output" ]
-	[ "${#stderr_lines[@]}" -eq 1 ]
-	[[ $stderr == *"-l unix:$PWD/sock"*"Unix socket"* ]]
-	[ ! -e sock ]
-	[ ! -e "$CRR_SOCKET" ]
-	no_worker_processes
-	run -1 is_port_used "$PORT"
-}
-
 @test "a server that knows LISTEN_FDS is reloaded without a loss" {
 	need python3
 	write_python_server

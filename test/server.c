@@ -34,7 +34,7 @@
 
 enum {
 	MAX_LISTENERS = 16,
-	MAX_CONNS = 4096,
+	MAX_CONNS = 8192,
 	MAX_CHILDREN = 32,
 	MAX_WORDS = 64,		/* in a flags file */
 	HEAD_SIZE = 8192,	/* bytes of a request's head */
@@ -77,7 +77,8 @@ struct counts {
 
 struct server {
 	const char	*bind_addr;
-	const char	*unix_path;
+	const char	*unix_path;		/* @name: an abstract one */
+	const char	*dgram_path;
 	const char	*signal_log;
 	const char	*stuck_file;
 	const char	*count_file;
@@ -95,9 +96,13 @@ struct server {
 	bool		 daemon_child;
 	bool		 reuseport;
 	bool		 v6only;
+	bool		 keep_path;		/* no unlink before bind */
+	bool		 remove_path;		/* at a graceful stop */
+	bool		 twice;			/* each port by two sockets */
 	bool		 blocking;
 	int		 exit_code;		/* at start, or -1 */
 	int		 children;
+	int		 udp_port;		/* 0: none */
 	int		 defer_s;
 	int		 backlog;
 	int64_t		 start_delay_ms;
@@ -108,6 +113,8 @@ struct server {
 
 	int		 fds[MAX_LISTENERS];
 	size_t		 nfds;
+	int		 dgram_fds[2];
+	size_t		 ndgram_fds;
 	struct conn	*conns[MAX_CONNS];
 	size_t		 nconns;
 	pid_t		 pids[MAX_CHILDREN];
@@ -277,7 +284,8 @@ enum flag {
 	FLAG_DROP_ANSWER, FLAG_NOTIFY, FLAG_CHILDREN, FLAG_DAEMON_CHILD,
 	FLAG_REUSEPORT, FLAG_V6ONLY, FLAG_DEFER, FLAG_BACKLOG, FLAG_NONBLOCK,
 	FLAG_BLOCKING, FLAG_FLAGS_FILE, FLAG_COUNT_FILE,
-	FLAG_SHUTDOWN_LISTENER
+	FLAG_SHUTDOWN_LISTENER, FLAG_UDP, FLAG_UNIX_DGRAM, FLAG_KEEP_PATH,
+	FLAG_REMOVE_PATH, FLAG_TWICE, FLAG_UMASK
 };
 
 static const struct option flags[] = {
@@ -310,6 +318,12 @@ static const struct option flags[] = {
 	{ "flags-file", required_argument, NULL, FLAG_FLAGS_FILE },
 	{ "count-file", required_argument, NULL, FLAG_COUNT_FILE },
 	{ "shutdown-listener", no_argument, NULL, FLAG_SHUTDOWN_LISTENER },
+	{ "udp", required_argument, NULL, FLAG_UDP },
+	{ "unix-dgram", required_argument, NULL, FLAG_UNIX_DGRAM },
+	{ "keep-path", no_argument, NULL, FLAG_KEEP_PATH },
+	{ "remove-path", no_argument, NULL, FLAG_REMOVE_PATH },
+	{ "twice", no_argument, NULL, FLAG_TWICE },
+	{ "umask", required_argument, NULL, FLAG_UMASK },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -408,6 +422,24 @@ set(struct server *s, enum flag flag, const char *name, const char *arg)
 		break;
 	case FLAG_SHUTDOWN_LISTENER:
 		s->shutdown_listener = true;
+		break;
+	case FLAG_UDP:
+		s->udp_port = (int)number(name, arg, 65535);
+		break;
+	case FLAG_UNIX_DGRAM:
+		s->dgram_path = arg;
+		break;
+	case FLAG_KEEP_PATH:
+		s->keep_path = true;
+		break;
+	case FLAG_REMOVE_PATH:
+		s->remove_path = true;
+		break;
+	case FLAG_TWICE:
+		s->twice = true;
+		break;
+	case FLAG_UMASK:
+		umask((mode_t)strtoul(arg, NULL, 8));
 		break;
 	}
 }
@@ -594,23 +626,53 @@ listen_tcp(struct server *s, int port)
 	add_listener(s, fd);
 }
 
-static void
-listen_unix(struct server *s)
+static int
+bind_unix(struct server *s, const char *path, int type)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	socklen_t len = sizeof sun;
 	int fd;
 
-	if (strlen(s->unix_path) >= sizeof sun.sun_path)
-		die("%s: path too long", s->unix_path);
-	memcpy(sun.sun_path, s->unix_path, strlen(s->unix_path) + 1);
-	if (unlink(s->unix_path) == -1 && errno != ENOENT)
-		die("unlink %s: %s", s->unix_path, strerror(errno));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
+	if (strlen(path) >= sizeof sun.sun_path)
+		die("%s: path too long", path);
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	if (path[0] == '@') {
+		sun.sun_path[0] = '\0';
+		len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+		    strlen(path));
+	} else if (!s->keep_path && unlink(path) == -1 && errno != ENOENT)
+		die("unlink %s: %s", path, strerror(errno));
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC |
 	    (s->blocking ? 0 : SOCK_NONBLOCK), 0);
 	if (fd == -1)
 		die("socket: %s", strerror(errno));
-	if (bind(fd, (struct sockaddr *)&sun, sizeof sun) == -1)
-		die("bind %s: %s", s->unix_path, strerror(errno));
+	if (bind(fd, (struct sockaddr *)&sun, len) == -1)
+		die("bind %s: %s", path, strerror(errno));
+	return fd;
+}
+
+static void
+bind_udp(struct server *s)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	int fd;
+
+	sin.sin_port = htons((uint16_t)s->udp_port);
+	if (inet_pton(AF_INET, s->bind_addr, &sin.sin_addr) != 1)
+		die("--udp: '%s' is no IPv4 address", s->bind_addr);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		die("socket: %s", strerror(errno));
+	if (bind(fd, (struct sockaddr *)&sin, sizeof sin) == -1)
+		die("bind UDP port %d: %s", s->udp_port, strerror(errno));
+	s->dgram_fds[s->ndgram_fds++] = fd;
+}
+
+static void
+listen_unix(struct server *s)
+{
+	int fd = bind_unix(s, s->unix_path, SOCK_STREAM);
+
 	if (listen(fd, s->backlog) == -1)
 		die("listen %s: %s", s->unix_path, strerror(errno));
 	add_listener(s, fd);
@@ -650,10 +712,18 @@ start_listening(struct server *s)
 		take_listen_fds(s);
 	if (s->unix_path != NULL)
 		listen_unix(s);
-	if (s->port_set || (s->unix_path == NULL && !s->listen_fds))
+	if (s->port_set || (s->unix_path == NULL && s->dgram_path == NULL &&
+	    s->udp_port == 0 && !s->listen_fds))
+		listen_tcp(s, s->ports[0]);
+	if (s->twice)
 		listen_tcp(s, s->ports[0]);
 	for (i = 1; i < s->nports; i++)
 		listen_tcp(s, s->ports[i]);
+	if (s->udp_port != 0)
+		bind_udp(s);
+	if (s->dgram_path != NULL)
+		s->dgram_fds[s->ndgram_fds++] = bind_unix(s, s->dgram_path,
+		    SOCK_DGRAM);
 	s->listen_ms = now_ms();
 }
 
@@ -1036,6 +1106,8 @@ stop(struct server *s)
 			close(s->fds[i]);
 		}
 		s->nfds = 0;
+		if (s->remove_path)
+			unlink(s->unix_path);
 	}
 	for (i = s->nconns; i-- > 0;)
 		if (is_idle(s->conns[i], now_ms()))
@@ -1112,10 +1184,28 @@ wait_for_events(struct server *s, struct pollfd *pfds, size_t npfds)
 	}
 }
 
+/* Answer one datagram, --work's time later. */
+static void
+echo(struct server *s, int fd)
+{
+	struct sockaddr_storage from;
+	socklen_t len = sizeof from;
+	char text[256];
+	ssize_t n;
+
+	n = recvfrom(fd, text, sizeof text, MSG_DONTWAIT,
+	    (struct sockaddr *)&from, &len);
+	if (n == -1)
+		return;
+	sleep_ms(s->work_ms, false);
+	n = snprintf(text, sizeof text, "pid %ld\n", (long)getpid());
+	(void)!sendto(fd, text, (size_t)n, 0, (struct sockaddr *)&from, len);
+}
+
 static void
 turn(struct server *s)
 {
-	static struct pollfd pfds[MAX_LISTENERS + MAX_CONNS];
+	static struct pollfd pfds[MAX_LISTENERS + MAX_CONNS + 2];
 	static const short wanted[] = {
 		[READING] = POLLIN, [WAITING] = 0, [WRITING] = POLLOUT
 	};
@@ -1129,7 +1219,13 @@ turn(struct server *s)
 	for (i = 0; i < nconns; i++)
 		pfds[nlisten + i] = (struct pollfd){ .fd = s->conns[i]->fd,
 		    .events = wanted[s->conns[i]->state] };
-	wait_for_events(s, pfds, nlisten + nconns);
+	for (i = 0; i < s->ndgram_fds; i++)
+		pfds[nlisten + nconns + i] = (struct pollfd){
+		    .fd = stuck ? -1 : s->dgram_fds[i], .events = POLLIN };
+	wait_for_events(s, pfds, nlisten + nconns + s->ndgram_fds);
+	for (i = 0; i < s->ndgram_fds; i++)
+		if (pfds[nlisten + nconns + i].revents != 0)
+			echo(s, s->dgram_fds[i]);
 
 	/* From the end, because drop() moves the last one into the gap. */
 	for (i = nconns; i-- > 0;)

@@ -60,7 +60,7 @@ static struct listener *
 serve(struct listeners *ls, const struct address *a, int seat)
 {
 	int fd = make(a, 0);
-	struct listener *l = listeners_bind(ls, a, seat, fd);
+	struct listener *l = listeners_bind(ls, a, NULL, seat, fd);
 
 	if (l == NULL)
 		close(fd);
@@ -170,7 +170,7 @@ late(void)
 
 	listeners_init(&ls, 3, false);
 	steer_to(&ls, "111");
-	l = listeners_bind(&ls, &a, 0, make(&a, 0));
+	l = listeners_bind(&ls, &a, NULL, 0, make(&a, 0));
 	ok(l != NULL && l == serve(&ls, &a, 1) && l == serve(&ls, &a, 2) &&
 	    listener_listen(&ls, l, 0, 1) == 0,
 	    "the first to bind may be the last to listen");
@@ -436,8 +436,8 @@ handed(void)
 	ok((flags & O_NONBLOCK) == 0 &&
 	    fcntl(l->queue[1].fd, F_GETFD) == FD_CLOEXEC,
 	    "blocking and close-on-exec");
-	ok(listeners_open(&ls, &a) == NULL && errno == EADDRINUSE,
-	    "the same twice is in use");
+	ok(listeners_open(&ls, &a) == NULL && errno == EEXIST,
+	    "the same twice is an error");
 	other = serve(&ls, &b, 1);
 	ok(listeners_grow(&ls, 4) == 0 && l->nqueues == 4 &&
 	    l->nplaces == 4 && other->nqueues == 4 && other->nplaces == 1,
@@ -450,8 +450,8 @@ handed(void)
 	ok(listeners_grow(&ls, 3) == 0 && ls.nseats == 4,
 	    "seats are never taken away");
 	address_parse(&un, "unix:/nowhere/sock");
-	ok(listeners_open(&ls, &un) == NULL && errno == ENOTSUP,
-	    "-l unix: is not supported yet");
+	ok(listeners_open(&ls, &un) == NULL && errno == ENOENT,
+	    "a Unix path needs a directory");
 	listeners_free(&ls);
 }
 
@@ -575,6 +575,65 @@ one_queue(void)
 	listeners_free(&ls);
 }
 
+static void
+releases(void)
+{
+	struct address a = free_address("127.0.0.1", SOCK_STREAM);
+	struct address b = free_address("127.0.0.1", SOCK_STREAM);
+	struct address c = free_address("127.0.0.1", SOCK_STREAM);
+	struct listener *l;
+	struct listeners ls;
+
+	listeners_init(&ls, 3, false);
+	serve(&ls, &a, 0);
+	l = listeners_bind(&ls, &b, NULL, 1, make(&b, 0));
+	listeners_bind(&ls, &c, NULL, 1, make(&c, 0));
+	ok(connect(l->queue[1].fd, &a.u.sa, a.len) == 0, "one connects");
+	listeners_release(&ls, 0, true);
+	ok(ls.n == 3, "another seat's sockets stay");
+	listeners_release(&ls, 1, false);
+	ok(ls.n == 2 && listeners_find(&ls, &b) == NULL,
+	    "a socket that was connected is released");
+	listeners_release(&ls, 1, true);
+	ok(ls.n == 1 && listeners_find(&ls, &c) == NULL,
+	    "one that was only bound, when its worker has gone");
+	ok(listeners_find(&ls, &a) != NULL, "one that listens stays");
+	listeners_free(&ls);
+}
+
+static void
+missing(void)
+{
+	struct address a = free_address("127.0.0.1", SOCK_STREAM);
+	struct address b = free_address("127.0.0.1", SOCK_STREAM);
+	char text[400] = "", on[ADDRESS_TEXT_MAX], not[ADDRESS_TEXT_MAX];
+	char want[sizeof(text)];
+	struct listener *one, *other;
+	struct listeners ls;
+
+	listeners_init(&ls, 3, false);
+	one = serve(&ls, &a, 0);
+	listener_ask(&ls, one, 0, 1);
+	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 0,
+	    "before a generation is whole nothing is missing");
+	listeners_complete(&ls, 1);
+	other = serve(&ls, &b, 0);
+	listener_ask(&ls, other, 0, 1);
+	address_format(&a, on, sizeof(on));
+	address_format(&b, not, sizeof(not));
+	snprintf(want, sizeof(want), "does not listen on %s", on);
+	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 2 &&
+	    strcmp(text, want) == 0, "the first that is missing is named");
+	listener_hear(one, 1, 7);
+	snprintf(want, sizeof(want), "listens on %s but not on %s", on, not);
+	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 1 &&
+	    strcmp(text, want) == 0, "beside one that is not");
+	listener_hear(other, 1, 7);
+	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 0 &&
+	    listeners_heard(&ls, 1, 7), "none is in the end");
+	listeners_free(&ls);
+}
+
 int
 main(void)
 {
@@ -591,6 +650,8 @@ main(void)
 		time_wait();
 		families();
 	}
+	releases();
+	missing();
 	strangers();
 	expire();
 	one_queue();

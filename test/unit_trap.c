@@ -51,6 +51,7 @@ struct child {
 
 static struct listeners ls;
 static unsigned generation = 1;
+static bool catch_names;
 static int line;			/* in a child: to its parent */
 
 static void
@@ -134,7 +135,7 @@ receive_fd(int from)
 static void
 live(void (*what)(const struct address *), const struct address *a)
 {
-	int fd = trap_install();
+	int fd = trap_install(catch_names);
 
 	if (fd == -1)
 		fail("trap_install");
@@ -505,7 +506,7 @@ install_again(const struct address *a)
 {
 	(void)a;
 	errno = 0;
-	trap_install();
+	trap_install(catch_names);
 	tell(errno);
 }
 
@@ -738,6 +739,58 @@ threads(void)
 	listeners_free(&ls);
 }
 
+/* Serve a path; the second byte it is given has it remove the name. */
+static void
+serve_path(const struct address *a)
+{
+	int fd;
+
+	unlink(address_path(a));
+	fd = make(a, 0, 0);
+	tell(bind_and_listen(a, fd));
+	tell(unlink(address_path(a)) == -1 ? errno : 0);
+	tell(unlink("/nowhere/at/all") == -1 ? errno : 0);
+	tell(unlinkat(AT_FDCWD, address_path(a), 0) == -1 ? errno : 0);
+}
+
+static void
+paths(void)
+{
+	char dir[] = "/tmp/crr-unit.XXXXXX", text[64];
+	struct address a;
+	struct child one, two;
+
+	if (mkdtemp(dir) == NULL)
+		fail("mkdtemp");
+	snprintf(text, sizeof(text), "unix:%s/sock", dir);
+	address_parse(&a, text);
+	listeners_init(&ls, 3, false);
+	one = spawn(0, serve_path, &a);
+	ok(told(&one) == 0 && ls.n == 1 && one.listens == 1,
+	    "a Unix path is shared");
+	catch_names = true;
+	two = spawn(1, serve_path, &a);
+	catch_names = false;
+	ok(told(&two) == 0 && ls.n == 1 && two.listens == 1,
+	    "by another that removes it before it binds");
+	go_on(&two);
+	ok(told(&two) == 0 && access(address_path(&a), F_OK) == 0,
+	    "one that removes it behind is told that it has");
+	go_on(&two);
+	ok(told(&two) == ENOENT, "other names are the kernel's business");
+	go_on(&two);
+	ok(told(&two) == 0 && access(address_path(&a), F_OK) == 0,
+	    "unlinkat(2) is the same");
+	go_on(&one);
+	ok(told(&one) == 0 && access(address_path(&a), F_OK) == -1 &&
+	    listeners_mend(&ls) == 0 && access(address_path(&a), F_OK) == 0,
+	    "who was there before the name removes it, and it is put back");
+	end(&one);
+	end(&two);
+	listeners_free(&ls);
+	ok(rmdir(dir) == 0, "at the end no link is left");
+}
+
 static void
 mptcp(void)
 {
@@ -767,11 +820,12 @@ others(void)
 	c = spawn(0, bind_others, &a);
 	ok(told(&c) == 0, "port 0 is the kernel's business");
 	go_on(&c);
-	ok(told(&c) == 0, "so is a Unix socket, for now");
+	ok(told(&c) == 0 && ls.n == 1 && ls.list[0]->nplaces == 1,
+	    "an abstract Unix name is shared");
 	go_on(&c);
 	ok(told(&c) == 0, "and a netlink one");
 	go_on(&c);
-	ok(told(&c) == 0 && ls.n == 0 && c.bound + c.listens == 0,
+	ok(told(&c) == 0 && ls.n == 1 && c.bound + c.listens == 2,
 	    "and a listen without bind");
 	end(&c);
 
@@ -788,7 +842,7 @@ others(void)
 	go_on(&c);
 	good = good && told(&c) != 0;
 	go_on(&c);
-	ok(good && told(&c) != 0 && ls.n == 0 && c.bound == 0,
+	ok(good && told(&c) != 0 && ls.n == 1 && c.bound == 0,
 	    "bad arguments get the kernel's errors");
 	end(&c);
 	listeners_free(&ls);
@@ -964,6 +1018,7 @@ all(void)
 	families();
 	descriptor_flags();
 	again();
+	paths();
 	signals();
 	threads();
 	mptcp();

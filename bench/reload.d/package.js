@@ -1,0 +1,23 @@
+// The Node package as its README shows it, with the handler of
+// test/servers/express/server.js. It forks one worker for each CPU, so the
+// number of CPUs is what is set.
+const os = require("os");
+
+const workers = Number(process.env.WORKERS);
+os.cpus = () => Array(workers).fill({});
+
+const cluster = require("cluster-rolling-restart");
+const express = require("express");
+
+const app = express();
+const work = Number(process.env.WORK_MS || 0);
+
+app.get("/", (req, res) => {
+	setTimeout(() => res.send(`pid ${process.pid}`), work);
+});
+app.get("/reload", (req, res) => {
+	res.send(`pid ${process.pid}`);
+	process.send({ cmd: "reload" });
+});
+
+cluster.startCluster(() => app.listen(process.env.PORT));

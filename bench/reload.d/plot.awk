@@ -1,0 +1,48 @@
+# Of load's lines (start_ms,latency_ms,outcome): in DIR/ID.slow the slowest
+# request of each 20 ms, with an empty line where none was begun for long; in
+# DIR/ID.failed all that failed; both against the seconds since the reload
+# began. Prints what gnuplot has to know of the panel.
+
+BEGIN {
+	FS = ","
+	slow = dir "/" id ".slow"
+	bad = dir "/" id ".failed"
+	printf "" >slow
+	print "-100 1" >bad		# gnuplot warns of an empty file
+	failed = answered = longest = 0
+}
+
+{
+	x = ($1 - begin) / 1000
+	if ($3 != "answered") {
+		failed++
+		print x, ($2 < 2 ? 2 : $2) >bad
+		next
+	}
+	answered++
+	bin = int(($1 - begin + 100000) / 20)
+	if (!(bin in most) || $2 > most[bin]) {
+		most[bin] = $2
+		at[bin] = x
+	}
+	if (first == "" || bin < first)
+		first = bin
+	if (bin > last)
+		last = bin
+	if ($2 > longest)
+		longest = $2
+}
+
+END {
+	for (bin = first; bin <= last; bin++) {
+		if (!(bin in most))
+			continue
+		if (bin - before > 10)
+			print "" >slow
+		printf "%.3f %.1f\n", at[bin], most[bin] >slow
+		before = bin
+	}
+	printf "title%d = '%s: %d answered, %d failed, longest %d ms'\n", id,
+	    label, answered, failed, longest
+	printf "took%d = %.3f\n", id, took / 1000
+}

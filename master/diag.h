@@ -1,0 +1,50 @@
+/*
+ * The kernel's list of TCP sockets, sock_diag(7), which needs no right to look
+ * into anybody's process. Linux.
+ */
+#ifndef MASTER_DIAG_H
+#define MASTER_DIAG_H
+
+#include <stdint.h>
+
+/* As in the kernel's net/tcp_states.h. */
+enum diag_state {
+	DIAG_ESTABLISHED = 1,
+	DIAG_SYN_RECV = 3,
+	DIAG_CLOSE = 7,
+	DIAG_CLOSE_WAIT = 8,
+	DIAG_LISTEN = 10,
+	DIAG_NSTATES = 12,
+};
+
+/* What matters here of TCP_INFO, tcp(7). */
+struct diag_tcp {
+	unsigned state;			/* enum diag_state */
+	unsigned sent_ms, received_ms;	/* since the last data */
+	unsigned acked_ms;		/* since the last acknowledgement */
+	uint64_t sent, received;	/* bytes, from the beginning */
+	unsigned unsent;		/* bytes not given to the network yet */
+};
+
+struct diag_socket {
+	struct diag_tcp tcp;
+	unsigned local_port, remote_port;
+	unsigned char remote[16];	/* address, IPv4 in the first four */
+	uint64_t inode;			/* 0: has no file */
+	unsigned unread;		/* bytes, SIOCINQ's */
+	unsigned unacked;		/* bytes, SIOCOUTQ's */
+};
+
+/* Read TCP_INFO of a socket. Returns 0 or -1 and errno. */
+int	 diag_read(int fd, struct diag_tcp *tcp);
+
+typedef void diag_visitor(void *arg, const struct diag_socket *s);
+
+/*
+ * Visit the TCP sockets of this network namespace that are in one of the
+ * states, a bit 1 << DIAG_SYN_RECV … each. Does not block. Returns 0 or -1
+ * and errno.
+ */
+int	 diag_visit(unsigned states, diag_visitor *visit, void *arg);
+
+#endif
