@@ -119,7 +119,7 @@ lint:
 	done
 	shellcheck -x test/run test/helper.bash test/servers/build .ci/run \
 		examples/demo
-	shellcheck -x bench/reload bench/throughput
+	shellcheck -x bench/reload bench/throughput test/*.bats
 	mandoc -Tlint -Wwarning doc/crr.1
 
 install: $B/crr

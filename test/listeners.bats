@@ -1,7 +1,7 @@
 # All kinds of listeners: Unix paths and abstract names, datagrams, sockets
 # from a service manager, addresses that change from release to release.
 
-# shellcheck disable=SC2154,SC2016
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154
 
 load helper
 
