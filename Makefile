@@ -31,7 +31,7 @@ endif
 
 GROUND = ipc.c event.c log.c out.c parse.c text.c usage.c
 CLIENT = $(wildcard client/*.c)
-MASTER = master/master.c master/request.c master/status.c master/watch.c master/stuck.c \
+MASTER = master/master.c master/setup.c master/request.c master/status.c master/watch.c master/stuck.c \
 	master/conn.c master/control.c master/signals.c master/plan.c \
 	master/signame.c master/pool.c master/reload.c master/worker.c \
 	master/process.c master/envfile.c master/listener.c \

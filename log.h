@@ -24,7 +24,8 @@ void	 log_set_command(const char *command);
 /* Drop lines from now on that would have to wait for who reads them. */
 void	 log_set_dropping(void);
 
-/* Write len bytes, the newline included, to fd. What can't be written is lost. */
+/* Write len bytes, the newline included, to fd. What can't be written is
+ * lost. */
 void	 log_line(int fd, const char *line, size_t len);
 
 /* Write what went wrong, with errno's text behind it. */

@@ -20,8 +20,8 @@
 enum {
 	SLICE = 256,			/* descriptors between two polls */
 	PASS_MS = 5,			/* between two looks at everything */
-	FAMILY_MS = 1000,		/* between two looks for processes that
-					   have left the group */
+	SCAN_MS = 50,			/* between two looks for processes */
+	FAMILY_MS = 1000,		/* … for those that have left the group */
 	QUIET_MS = 100,			/* idle for so long: ended at once */
 	SURE_MS = 250,			/* the kernel's delayed ACK is over */
 	BUSY_FROM_MS = 300,		/* after so long busy ones are ended */
@@ -55,7 +55,7 @@ struct seen {
 	struct diag_tcp tcp;
 	int	 unread, unsent, unacked;	/* bytes */
 	bool	 prompt;		/* the last answer came before the
-					   delayed ACK: see tcp_ack */
+					   delayed ACK */
 };
 
 struct pids {
@@ -66,7 +66,8 @@ struct pids {
 struct drain {
 	const struct process *process;
 	int	 seat;
-	int64_t	 began_ms, limit_ms, next_ms, family_ms;
+	int64_t	 began_ms, limit_ms, next_ms;
+	int64_t	 scan_ms, family_ms;	/* next look for its processes */
 	unsigned pass;
 	bool	 forbidden;		/* no duplicates to be had here */
 	struct halfopen halfopen;
@@ -366,20 +367,6 @@ port_of(const struct sockaddr_storage *ss)
 	return 0;
 }
 
-static bool
-is_our_port(const struct listeners *ls, unsigned port)
-{
-	const struct address *a;
-	int i;
-
-	for (i = 0; port != 0 && i < ls->n; i++) {
-		a = &ls->list[i]->address;
-		if (a->type == SOCK_STREAM && address_port(a) == port)
-			return true;
-	}
-	return false;
-}
-
 /* Tell whether fd is a connection that came in by one of the listeners. */
 static bool
 is_ours(int fd, const struct listeners *ls)
@@ -389,7 +376,7 @@ is_ours(int fd, const struct listeners *ls)
 
 	memset(&ss, 0, sizeof(ss));
 	return getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
-	    is_our_port(ls, port_of(&ss));
+	    listeners_have_port(ls, port_of(&ss));
 }
 
 /* No duplicate: note the socket, for look_by_diag to find it again. */
@@ -449,7 +436,7 @@ look_by_diag(void *arg, const struct diag_socket *socket)
 	struct seen s;
 
 	if (socket->inode == 0 ||
-	    !is_our_port(l->listeners, socket->local_port))
+	    !listeners_have_port(l->listeners, socket->local_port))
 		return;
 	r = find(d, socket->inode);
 	if (r == NULL || r->pass != d->pass)
@@ -535,8 +522,8 @@ find_strays(struct drain *d)
 		find_children(d, d->group.pid[i]);
 }
 
-/* The worker's processes: its group, each time; those that have left it, now
- * and then. */
+/* The worker's processes: its group, and less often those that have left
+ * it. */
 static void
 find_processes(struct drain *d, int64_t now_ms)
 {
@@ -614,7 +601,11 @@ begin_pass(struct drain *d, const struct listeners *ls, int64_t now_ms)
 	/* In the order in which a connection goes on: none slips through. */
 	d->half = halfopen_left(&d->halfopen, now_ms);
 	d->found.queued = listeners_depth(ls, d->seat);
-	find_processes(d, now_ms);
+	/* What seems to be clean is so only if no process is unknown. */
+	if (now_ms >= d->scan_ms || d->clean > 0) {
+		find_processes(d, now_ms);
+		d->scan_ms = now_ms + SCAN_MS;
+	}
 }
 
 static void

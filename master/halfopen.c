@@ -25,19 +25,6 @@ struct beginning {
 	const struct listeners *listeners;
 };
 
-static bool
-is_ours(const struct listeners *ls, unsigned port)
-{
-	int i;
-
-	for (i = 0; i < ls->n; i++) {
-		if (ls->list[i]->address.type == SOCK_STREAM &&
-		    address_port(&ls->list[i]->address) == port)
-			return true;
-	}
-	return false;
-}
-
 static void
 note(void *arg, const struct diag_socket *s)
 {
@@ -46,7 +33,7 @@ note(void *arg, const struct diag_socket *s)
 	struct handshake *list;
 	size_t size;
 
-	if (!is_ours(b->listeners, s->local_port))
+	if (!listeners_have_port(b->listeners, s->local_port))
 		return;
 	if (h->n == h->size) {
 		size = h->size == 0 ? 16 : h->size * 2;

@@ -165,6 +165,16 @@ listeners_find(const struct listeners *ls, const struct address *a)
 	return NULL;
 }
 
+bool
+listeners_have_port(const struct listeners *ls, unsigned port)
+{
+	for (int i = 0; port != 0 && i < ls->n; i++)
+		if (is_stream(ls->list[i]) &&
+		    address_port(&ls->list[i]->address) == port)
+			return true;
+	return false;
+}
+
 struct queue *
 listeners_by_inode(const struct listeners *ls, uint64_t inode,
     struct listener **lp)

@@ -89,6 +89,9 @@ struct listener *listeners_inherit(struct listeners *ls,
 struct listener *listeners_find(const struct listeners *ls,
 	    const struct address *a);
 
+/* Tell whether one of them is a TCP port. */
+bool	 listeners_have_port(const struct listeners *ls, unsigned port);
+
 /* The queue whose socket has the inode, its listener in *lp; or NULL. */
 struct queue *listeners_by_inode(const struct listeners *ls, uint64_t inode,
 	    struct listener **lp);

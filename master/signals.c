@@ -94,3 +94,15 @@ signals_take(int sig)
 	}
 	return false;
 }
+
+bool
+signals_have_terminal(void)
+{
+	int fd;
+
+	fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	if (fd == -1)
+		return false;
+	close(fd);
+	return true;
+}

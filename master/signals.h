@@ -16,6 +16,9 @@ void	 signals_drain(void);
 /* Close the pipe. What comes later wakes nobody. */
 void	 signals_close(void);
 
+/* Tell whether there is a terminal that signals may come from. */
+bool	 signals_have_terminal(void);
+
 /* Tell whether sig has come since it was last asked for; once. */
 bool	 signals_take(int sig);
 

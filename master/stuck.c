@@ -12,18 +12,6 @@ struct oldest {
 	unsigned waited_ms;
 };
 
-static bool
-is_ours(const struct listeners *ls, unsigned port)
-{
-	int i;
-
-	for (i = 0; i < ls->n; i++) {
-		if (address_port(&ls->list[i]->address) == port)
-			return true;
-	}
-	return false;
-}
-
 /* One without a file has not been accepted. */
 static void
 note(void *arg, const struct diag_socket *s)
@@ -32,7 +20,7 @@ note(void *arg, const struct diag_socket *s)
 	unsigned quiet = s->tcp.acked_ms;
 
 	if (s->inode == 0 && quiet > o->waited_ms &&
-	    is_ours(o->listeners, s->local_port))
+	    listeners_have_port(o->listeners, s->local_port))
 		o->waited_ms = quiet;
 }
 

@@ -21,7 +21,8 @@
  */
 int	 trap_install(bool names);
 
-/* Try trap_install(false) in a child of its own. Returns 0 or -1 and its errno. */
+/* Try trap_install(false) in a child of its own. Returns 0, or -1 and its
+ * errno. */
 int	 trap_probe(void);
 
 enum trap_news {

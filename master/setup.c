@@ -1,0 +1,232 @@
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "notify.h"
+#include "setup.h"
+#include "signals.h"
+#include "system.h"
+#include "trap.h"
+
+enum {
+	STALE_RETRIES = 500,		/* of a bind, after a killed master */
+};
+
+/* What we were started with is not for workers. */
+static void
+close_on_exec_all(void)
+{
+	const struct dirent *de;
+	DIR *dir;
+	int fd;
+
+	dir = opendir("/dev/fd");
+	if (dir == NULL)
+		return;
+	while ((de = readdir(dir)) != NULL) {
+		fd = (int)strtol(de->d_name, NULL, 10);
+		if (fd > STDERR_FILENO)
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+	closedir(dir);
+}
+
+/*
+ * Workers get the descriptor as it is. Ours is opened anew, so that a pipe or
+ * a terminal that nobody reads can't block us; O_NONBLOCK on the old one would
+ * be theirs too. A file never blocks, and a second opening would write over
+ * its beginning.
+ */
+static int
+keep_for_workers(int fd, const char *path)
+{
+	struct stat st;
+	int kept, mine;
+
+	kept = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (kept == -1)
+		fatal(1, "%s", path);
+	if (fstat(fd, &st) == -1 ||
+	    (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode)))
+		return kept;
+	mine = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (mine != -1) {
+		dup2(mine, fd);
+		close(mine);
+	}
+	return kept;
+}
+
+/* Where calls can't be caught, workers share only what is handed to them. */
+static void
+set_trap(struct master *m)
+{
+	const char *why;
+
+	m->launch.trap = false;
+	if (!m->plan.share) {
+		if (m->plan.ready == PLAN_READY_LISTEN &&
+		    m->plan.nlisten == 0)
+			fatalx(2, "--no-share: listen(2) is not seen; give "
+			    "addresses by -l, or say --ready notify or "
+			    "alive:TIME");
+		return;
+	}
+	if (trap_probe() == 0) {
+		m->launch.trap = true;
+		return;
+	}
+	why = errno == EBUSY ? "another program catches calls around us" :
+	    strerror(errno);
+	if (m->plan.nlisten == 0 && m->plan.workers > 1)
+		fatalx(1, "bind(2) can't be caught here (%s): give the "
+		    "workers their addresses by -l, or run one by -w 1", why);
+	log_warnx("bind(2) can't be caught here (%s): workers share what is "
+	    "given by -l alone", why);
+	if (m->plan.nlisten == 0)
+		m->plan.surge = 0;
+}
+
+/* The same of a Unix path. */
+static const char *
+path_hint(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return "somebody serves it: stop that, or give another path";
+	case ENOTSOCK:
+		return "something else than a socket is there: remove it, or "
+		    "give another path";
+	case ENOENT:
+	case ENOTDIR:
+		return "no such directory: make it first";
+	case EACCES:
+	case EPERM:
+		return "its directory can't be written to: give another path, "
+		    "or start crr as its owner";
+	case EROFS:
+		return "its file system is read-only: give another path";
+	default:
+		return strerror(error);
+	}
+}
+
+/* Why an address can't be had, and what to do. */
+static const char *
+bind_hint(int error)
+{
+	switch (error) {
+	case EEXIST:
+		return "given twice";
+	case EADDRINUSE:
+		return "in use: stop what serves it, or give another";
+	case EADDRNOTAVAIL:
+		return "no address of this machine: ip addr shows them";
+	case EACCES:
+		return "ports below 1024 are root's: give another, or start "
+		    "crr as root with --user";
+	default:
+		return strerror(error);
+	}
+}
+
+static void
+open_listener(struct master *m, const struct address *a, const char *name,
+    int fd)
+{
+	char text[ADDRESS_TEXT_MAX];
+	int error;
+
+	address_format(a, text, sizeof(text));
+	if (fd == -1 ? listeners_open(&m->listeners, a) != NULL :
+	    listeners_inherit(&m->listeners, a, fd, name) != NULL)
+		return;
+	error = errno;
+	control_close(&m->control);
+	listeners_free(&m->listeners);
+	fatalx(1, "%s %s (%s)", fd == -1 ? "-l" : "LISTEN_FDS:", text,
+	    address_path(a) != NULL && error != EEXIST ? path_hint(error) :
+	    bind_hint(error));
+}
+
+/* Take the first off a list of names, separated by colons. */
+static const char *
+next_name(char **names)
+{
+	const char *name = *names == NULL ? NULL : strsep(names, ":");
+
+	return name == NULL || *name == '\0' ? "unknown" : name;
+}
+
+static void
+open_listeners(struct master *m)
+{
+	const struct plan *plan = &m->plan;
+	char *names = plan->inherited;
+	int i;
+
+	if (listeners_init(&m->listeners, plan->workers + plan->surge,
+	    plan->shared_queue) == -1)
+		fatal(1, "listeners");
+	/* Its workers are on their way out. */
+	if (m->control.stale) {
+		system_stop_orphans(plan->socket, plan->stop_signal);
+		m->listeners.retries = STALE_RETRIES;
+	}
+	for (i = 0; i < plan->ninherited; i++)
+		open_listener(m, &plan->listen[i], next_name(&names),
+		    PLAN_INHERITED_FIRST + i);
+	for (; i < plan->nlisten; i++)
+		open_listener(m, &plan->listen[i], NULL, -1);
+}
+
+void
+setup_begin(struct master *m)
+{
+	const struct plan *plan = &m->plan;
+
+	close_on_exec_all();
+	m->launch.plan = &m->plan;
+	m->launch.listeners = &m->listeners;
+	m->launch.out_fd = keep_for_workers(STDOUT_FILENO, "/dev/stdout");
+	m->launch.err_fd = keep_for_workers(STDERR_FILENO, "/dev/stderr");
+	/* Before a child is waited for: SIGCHLD may have come to us ignored. */
+	m->signal_fd = signals_open();
+	if (m->signal_fd == -1)
+		fatal(1, "signal pipe");
+	set_trap(m);
+	m->signs = event_signs();
+	m->had_terminal = signals_have_terminal();
+	m->started_ms = process_now();
+	m->launch.workers = plan->workers;
+	system_adopt_orphans();
+	control_open(&m->control, plan->socket, plan->uid, plan->gid);
+	open_listeners(m);
+	m->notify_fd = notify_open(m->notify_name, sizeof(m->notify_name));
+	m->launch.notify = m->notify_fd == -1 ? NULL : m->notify_name;
+	if (pool_init(&m->pool, &m->launch, plan->workers, plan->surge) == -1)
+		fatal(1, "workers");
+}
+
+void
+setup_end(struct master *m)
+{
+	control_close(&m->control);
+	listeners_free(&m->listeners);
+	pool_free(&m->pool);
+	signals_close();
+	if (m->notify_fd != -1)
+		close(m->notify_fd);
+	close(m->launch.out_fd);
+	close(m->launch.err_fd);
+}
