@@ -485,8 +485,8 @@ loop(struct master *m)
 		watch_deadlines(m, now_ms);
 		stuck_look(m, now_ms);
 		act_on_clients(m, &set, now_ms);
-		conn_expire(m->conns, now_ms);
 		turn(m, now_ms);
+		conn_expire(m->conns, now_ms);
 		sweep(m);
 	}
 	free(set.fds);

@@ -290,6 +290,16 @@ undisturbed() {
 	undisturbed
 }
 
+@test "a client that sends nothing more is answered all the same" {
+	serve 1
+	hold "s = connect()
+	s.send(head(5, 4) + bytes(4))
+	s.shutdown(socket.SHUT_WR)
+	got = b''.join(iter(lambda: s.recv(4096), b''))
+	assert got[-16:] == head(2, 0), got"
+	status_is '.master.reloads == 1'
+}
+
 @test "hundreds of silent connections disturb nobody" {
 	serve 1
 	hold "for i in range(600):

@@ -417,6 +417,15 @@ has_children() {
 	kill -KILL $pids
 }
 
+@test "SIGKILL to the master: what is left behind a shell goes when a new one comes" {
+	crr_start -w 2 -- sh -c '"$0" "$@"; exit 3' "$SERVER" --port "$PORT"
+	kill -KILL "$MASTER"
+	wait_for is_gone "$MASTER"
+
+	crr_start -w 2 -- "$SERVER" --port "$PORT"
+	[ "$(answering_pids)" = "$(ready_pids | sort -n)" ]
+}
+
 @test "SIGKILL to the master: a new one takes its stale socket and binds at once" {
 	local pids
 
