@@ -204,8 +204,9 @@ worker_has_connections() {
 }
 
 @test "five thousand idle connections delay no answer, and the drain ends" {
-	ulimit -n 20000 || skip "no 20,000 descriptors can be had"
-	crr_start -w 1 --soak 0 -- "$SERVER" --port "$PORT"
+	need_server go
+	ulimit -n 12000 || skip "no 12,000 descriptors can be had"
+	crr_start -w 1 --soak 0 -- "$SERVERS/go/server"
 	cat >idle.py <<-'EOF'
 		import socket, sys, time
 		where = ("127.0.0.1", int(sys.argv[1]))
@@ -213,8 +214,9 @@ worker_has_connections() {
 		for i in range(5000):
 		    s = socket.create_connection(where)
 		    s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		    s.recv(1000)
 		    kept.append(s)
+		for s in kept:
+		    s.recv(1000)
 		open("connected", "w").close()
 		time.sleep(60)
 	EOF
