@@ -10,7 +10,6 @@
 #include "usage.h"
 
 enum {
-
 	NO_WAIT = USAGE_LONG,
 	TIMEOUT,
 	RESET,

@@ -72,7 +72,7 @@ struct drain {
 	bool	 forbidden;		/* no duplicates to be had here */
 	struct halfopen halfopen;
 
-	struct pids group;		/* as of this pass */
+	struct pids group;		/* as of the last scan */
 	struct pids strays;		/* processes that have left the group */
 	size_t	 pid_index;		/* next of both lists */
 	DIR	*dir;			/* descriptors of the one before */

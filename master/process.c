@@ -416,7 +416,7 @@ process_owns(const struct process *p, pid_t pid)
 
 	if (p->group == 0 || pid <= 1)
 		return false;
-	if (pid == p->pid || getpgid(pid) == p->group)
+	if (getpgid(pid) == p->group)
 		return true;
 	for (depth = 0; depth < 64 && pid > 1; depth++) {
 		if (pid == p->pid)

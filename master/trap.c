@@ -369,6 +369,25 @@ inspect_fd(struct call *c)
 }
 
 /*
+ * Read the caller's memory: how much of it is there, perhaps none; -1 and
+ * errno if we may not look.
+ */
+static ssize_t
+read_memory(const struct call *c, uint64_t where, void *buf, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	proc_path(c, path, sizeof(path), "mem");
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return -1;
+	n = pread(fd, buf, size, (off_t)where);
+	close(fd);
+	return n == -1 ? 0 : n;
+}
+
+/*
  * Read the address that bind was given. What can't be read because it isn't
  * there has length 0: the kernel will say so.
  */
@@ -376,20 +395,14 @@ static int
 read_address(struct call *c, uint64_t where, uint64_t len)
 {
 	struct address *a = &c->address;
-	char path[64];
 	ssize_t n;
-	int fd;
 
 	if (len < sizeof(sa_family_t) || len > sizeof(a->u))
 		return 0;
-	proc_path(c, path, sizeof(path), "mem");
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		return -1;
-	n = pread(fd, &a->u, len, (off_t)where);
-	close(fd);
+	n = read_memory(c, where, &a->u, len);
 	if (n == (ssize_t)len)
 		a->len = (socklen_t)len;
-	return 0;
+	return n == -1 ? -1 : 0;
 }
 
 /* Tell whether the caller lives in our namespace of the kind; yes if that
@@ -952,15 +965,8 @@ answer_listen(struct call *c, const struct seccomp_data *data)
 static int
 read_path(const struct call *c, uint64_t where, char *buf, size_t size)
 {
-	char path[64];
-	ssize_t n;
-	int fd;
+	ssize_t n = read_memory(c, where, buf, size);
 
-	proc_path(c, path, sizeof(path), "mem");
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		return -1;
-	n = pread(fd, buf, size, (off_t)where);
-	close(fd);
 	return n > 0 && memchr(buf, '\0', (size_t)n) != NULL ? 0 : -1;
 }
 

@@ -170,19 +170,17 @@ born(struct master *m, struct worker *w, int64_t now_ms)
 void
 watch_birth(struct master *m, struct worker *w, int64_t now_ms)
 {
-	char why[WORKER_ENDED_MAX];
 	enum process_news news;
-	int code, had_trap;
+	int had_trap;
 
 	while (w->process.birth_fd != -1) {
 		had_trap = w->process.trap_fd;
-		news = process_birth(&w->process, why, sizeof(why), &code);
-		if (news == PROCESS_FAILED) {
-			w->code = code;
-			memcpy(w->ended, why, sizeof(w->ended));
-		} else if (news == PROCESS_RUNS && w->state == WORKER_STARTING)
+		news = process_birth(&w->process, w->ended, sizeof(w->ended),
+		    &w->code);
+		if (news == PROCESS_RUNS && w->state == WORKER_STARTING)
 			born(m, w, now_ms);
-		else if (had_trap == w->process.trap_fd)
+		else if (news != PROCESS_FAILED &&
+		    had_trap == w->process.trap_fd)
 			return;
 	}
 }
