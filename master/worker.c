@@ -315,15 +315,3 @@ worker_deadline(const struct worker *w)
 		due = w->alive_ms;
 	return due;
 }
-
-const char *
-worker_state_name(enum worker_state state)
-{
-	static const char *const names[] = {
-#define X(symbol, name, number) [number] = name,
-		PROTO_WORKER_STATES(X)
-#undef X
-	};
-
-	return names[state];
-}

@@ -118,6 +118,4 @@ bool	 worker_serves(const struct worker *w);
 /* The next moment at which something is due, or 0. */
 int64_t	 worker_deadline(const struct worker *w);
 
-const char *worker_state_name(enum worker_state state);
-
 #endif

@@ -6,6 +6,18 @@
 #include "test/fake_process.h"
 #include "test/tap.h"
 
+static const char *
+worker_state_name(enum worker_state state)
+{
+	static const char *const names[] = {
+#define X(symbol, name, number) [number] = name,
+		PROTO_WORKER_STATES(X)
+#undef X
+	};
+
+	return names[state];
+}
+
 enum {
 	START_TIMEOUT = 60000,
 	SOAK = 1000,
