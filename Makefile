@@ -13,7 +13,7 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes
 OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(WARN) -ffunction-sections \
 	-fdata-sections -fno-asynchronous-unwind-tables -MMD -MP
-OUR_LDFLAGS = -Wl,--gc-sections -Wl,-z,noseparate-code $(PACK)
+OUR_LDFLAGS = -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,now $(PACK)
 
 # Relative relocations packed, where linker and libc know how: 4 kB less.
 PACK := $(shell d=$$(mktemp -d) && echo 'int main(void){return 0;}' >$$d/a.c \
@@ -23,7 +23,7 @@ PACK := $(shell d=$$(mktemp -d) && echo 'int main(void){return 0;}' >$$d/a.c \
 # What only Linux has, or its stand-ins: make PORTABLE=1 picks those.
 SYSTEM = $(shell uname -s)
 ifeq ($(SYSTEM)$(PORTABLE),Linux)
-SYS = master/drain.c master/halfopen.c master/diag.c master/trap.c master/identity.c master/steer.c master/system.c master/notify.c
+SYS = master/drain.c master/inhand.c master/halfopen.c master/diag.c master/trap.c master/identity.c master/steer.c master/system.c master/notify.c
 else
 SYS = master/drain_none.c master/diag_none.c master/trap_none.c master/steer_none.c master/system_none.c \
 	master/notify_none.c
@@ -72,6 +72,7 @@ UNIT_address = $(addprefix $B/master/,address.o) $B/parse.o
 UNIT_listener = $(addprefix $B/master/,$(LISTENERS)) $B/parse.o $B/log.o \
 	$B/text.o
 UNIT_trap = $(UNIT_listener)
+UNIT_inhand = $B/master/inhand.o
 UNIT_worker = $(addprefix $B/master/,worker.o signame.o) $B/parse.o
 UNIT_reload = $(addprefix $B/master/,reload.o pool.o worker.o signame.o) \
 	$B/parse.o

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,46 +17,22 @@
 #include "diag.h"
 #include "drain.h"
 #include "halfopen.h"
+#include "inhand.h"
 
 enum {
 	SLICE = 256,			/* descriptors between two polls */
 	PASS_MS = 5,			/* between two looks at everything */
 	SCAN_MS = 50,			/* between two looks for processes */
 	FAMILY_MS = 1000,		/* … for those that have left the group */
-	QUIET_MS = 100,			/* idle for so long: ended at once */
-	SURE_MS = 250,			/* the kernel's delayed ACK is over */
-	BUSY_FROM_MS = 300,		/* after so long busy ones are ended */
-	BUSY_QUIET_MS = 8,		/* just after an answer … */
-	BUSY_LEAST_MS = 2,		/* … but not between two parts of it */
-	ENDED_MS = 500,			/* for a server to notice the end */
 	CLEAN = 2,			/* passes: one may miss what is between
 					   the queue and a descriptor */
 };
 
-/* What is known of one connection, from look to look. */
+/* A connection, from look to look. */
 struct record {
 	uint64_t inode;			/* 0: free */
-	uint64_t received, sent;	/* bytes */
 	unsigned pass;			/* that saw it last */
-	unsigned quiet_ms;		/* as of the last look */
-	unsigned paused_ms;		/* longest pause seen within an answer */
-	bool	 again;			/* a request came after an answer */
-	bool	 seen;			/* the fields above are of a look */
-	bool	 answered;		/* as of the last look */
-	int64_t	 ended_ms;		/* when we ended it; 0 */
-};
-
-enum in_hand {
-	IN_HAND,			/* a request or part of an answer */
-	SILENT,				/* its client has not spoken yet */
-	ANSWERED,
-};
-
-struct seen {
-	struct diag_tcp tcp;
-	int	 unread, unsent, unacked;	/* bytes */
-	bool	 prompt;		/* the last answer came before the
-					   delayed ACK */
+	struct inhand hand;
 };
 
 struct pids {
@@ -198,7 +175,7 @@ find(struct drain *d, uint64_t inode)
 }
 
 static int
-look(int fd, struct seen *s)
+look(int fd, struct inhand_seen *s)
 {
 	int quickack = 0;
 	socklen_t len = sizeof(quickack);
@@ -214,131 +191,89 @@ look(int fd, struct seen *s)
 	return 0;
 }
 
-/* Milliseconds since a byte came or went. */
-static unsigned
-quiet(const struct seen *s)
+/* Let nothing in but bare acknowledgements and ends. What a filter drops is
+ * sent again, as if it had been lost on its way. */
+static int
+close_gate(int fd)
 {
-	return s->tcp.sent_ms < s->tcp.received_ms ? s->tcp.sent_ms :
-	    s->tcp.received_ms;
+	enum { HEADER_LENGTH = 12 };	/* TCP's, in words, upper 4 bits */
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, HEADER_LENGTH),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xf0),
+		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 2),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_X, 0, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	const struct sock_fprog prog = {
+		.len = sizeof(code) / sizeof(code[0]),
+		.filter = code,
+	};
+	socklen_t len = 0;
+
+	/* The server's own, if it has one, stays. */
+	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len) == -1 ||
+	    len != 0)
+		return -1;
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
+	    sizeof(prog));
 }
 
-/*
- * The last data came and went in one tick of the kernel's clock (4 ms where
- * HZ is 250), so the times don't tell which was first. A client acknowledges
- * an answer with its next request, or by itself soon after it: while it has
- * not, or when it did so later, there is no next request. And a request that
- * were in hand for longer than a delayed ACK takes would have ended what the
- * kernel calls pingpong mode, which TCP_QUICKACK shows.
- */
-static bool
-answered_in_one_tick(const struct seen *s)
+static int
+open_gate(int fd)
 {
-	if (s->unacked > 0)
-		return true;
-	if (s->tcp.acked_ms < s->tcp.received_ms)
-		return true;
-	return s->prompt && quiet(s) >= SURE_MS;
+	int unused = 0;
+
+	return setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused,
+	    sizeof(unused));
 }
 
-static enum in_hand
-judge(const struct seen *s)
+static int
+act(int fd, enum inhand_deed deed)
 {
-	const struct diag_tcp *t = &s->tcp;
-
-	if (s->unread > 0 || s->unsent > 0)
-		return IN_HAND;
-	if (t->received == 0)
-		return SILENT;
-	if (t->sent == 0)
-		return IN_HAND;
-	if (t->received_ms != t->sent_ms)
-		return t->received_ms < t->sent_ms ? IN_HAND : ANSWERED;
-	return answered_in_one_tick(s) ? ANSWERED : IN_HAND;
-}
-
-/* Note what has changed since the last look. */
-static void
-remember(struct record *r, const struct seen *s, enum in_hand hand)
-{
-	const struct diag_tcp *t = &s->tcp;
-	bool asked = t->received != r->received;
-	bool told = t->sent != r->sent;
-
-	if (r->seen && asked && r->sent > 0 && (told || r->answered))
-		r->again = true;
-	/* It had looked like answered, and went on without being asked. */
-	if (r->seen && !asked && told && r->answered)
-		r->paused_ms = r->quiet_ms > r->paused_ms ? r->quiet_ms :
-		    r->paused_ms;
-	r->seen = true;
-	r->received = t->received;
-	r->sent = t->sent;
-	r->answered = hand == ANSWERED;
-	r->quiet_ms = quiet(s);
-}
-
-/*
- * How long an answered connection must have been quiet before it is idle: an
- * answer that took its time, or paused before, may go on.
- */
-static unsigned
-patience(const struct record *r, const struct seen *s)
-{
-	unsigned took = 0, least = QUIET_MS;
-
-	if (s->tcp.received_ms > s->tcp.sent_ms)
-		took = s->tcp.received_ms - s->tcp.sent_ms;
-	if (2 * took > least)
-		least = 2 * took;
-	if (4 * r->paused_ms > least)
-		least = 4 * r->paused_ms;
-	return least;
-}
-
-/*
- * A busy client sends its next request some time after an answer, so that the
- * next one is furthest away just after one. That the answer was whole is known
- * where the client has gone on to another request before.
- */
-static bool
-is_time(const struct drain *d, const struct record *r, const struct seen *s,
-    enum in_hand hand, int64_t now_ms)
-{
-	switch (hand) {
-	case IN_HAND:
-		return false;
-	case SILENT:
-		return now_ms - d->began_ms >= d->limit_ms / 2;
-	case ANSWERED:
+	switch (deed) {
+	case INHAND_WAIT:
 		break;
+	case INHAND_GATE:
+		return close_gate(fd);
+	case INHAND_OPEN:
+		return open_gate(fd);
+	case INHAND_END:
+		return shutdown(fd, SHUT_RD);
 	}
-	if (quiet(s) >= patience(r, s))
-		return true;
-	return now_ms - d->began_ms >= BUSY_FROM_MS && r->again &&
-	    quiet(s) >= BUSY_LEAST_MS && quiet(s) > 2 * r->paused_ms &&
-	    quiet(s) <= BUSY_QUIET_MS;
+	return 0;
 }
 
-/* Count a connection, and remember it. */
-static enum in_hand
-count(struct drain *d, struct record *r, const struct seen *s)
+/* Judge a connection, and count it. */
+static enum inhand_state
+count(struct drain *d, struct record *r, const struct inhand_seen *s)
 {
-	enum in_hand hand = judge(s);
+	enum inhand_state state = inhand_look(&r->hand, s);
 
 	d->found.connections++;
-	d->found.in_hand += hand == IN_HAND;
-	remember(r, s, hand);
+	d->found.in_hand += state == INHAND_BUSY;
 	r->pass = d->pass;
-	return hand;
+	return state;
+}
+
+/* Milliseconds since the drain began, from 1. */
+static int64_t
+drained(const struct drain *d, int64_t now_ms)
+{
+	return now_ms - d->began_ms + 1;
 }
 
 /* Judge one connection, and end it if it is idle. */
 static void
 look_at(struct drain *d, int fd, uint64_t inode, int64_t now_ms)
 {
-	enum in_hand hand;
+	int64_t drained_ms = drained(d, now_ms);
+	enum inhand_state state;
+	enum inhand_deed deed;
+	struct inhand_seen s;
 	struct record *r;
-	struct seen s;
 
 	if (look(fd, &s) == -1 || s.tcp.state == DIAG_CLOSE ||
 	    s.tcp.state == DIAG_LISTEN)
@@ -348,13 +283,11 @@ look_at(struct drain *d, int fd, uint64_t inode, int64_t now_ms)
 		d->waiting++;
 		return;
 	}
-	hand = count(d, r, &s);
-	if (r->ended_ms == 0 && is_time(d, r, &s, hand, now_ms) &&
-	    shutdown(fd, SHUT_RD) == 0)
-		r->ended_ms = now_ms;
-	if (hand == IN_HAND || r->ended_ms == 0 ||
-	    now_ms - r->ended_ms < ENDED_MS)
-		d->waiting++;
+	state = count(d, r, &s);
+	deed = inhand_decide(&r->hand, &s, state, drained_ms, d->limit_ms);
+	if (act(fd, deed) == 0)
+		inhand_done(&r->hand, deed, drained_ms);
+	d->waiting += inhand_waits(&r->hand, state, drained_ms);
 }
 
 static unsigned
@@ -431,9 +364,9 @@ look_by_diag(void *arg, const struct diag_socket *socket)
 {
 	struct diag_look *l = arg;
 	struct drain *d = l->drain;
-	enum in_hand hand;
+	enum inhand_state state;
+	struct inhand_seen s;
 	struct record *r;
-	struct seen s;
 
 	if (socket->inode == 0 ||
 	    !listeners_have_port(l->listeners, socket->local_port))
@@ -446,9 +379,9 @@ look_by_diag(void *arg, const struct diag_socket *socket)
 	s.unread = (int)socket->unread;
 	s.unsent = (int)socket->tcp.unsent;
 	s.unacked = (int)socket->unacked;
-	hand = count(d, r, &s);
-	if (hand == IN_HAND || (!is_time(d, r, &s, hand, l->now_ms) &&
-	    quiet(&s) < patience(r, &s)))
+	state = count(d, r, &s);
+	if (!inhand_is_idle(&r->hand, &s, state) && inhand_decide(&r->hand, &s,
+	    state, drained(d, l->now_ms), d->limit_ms) != INHAND_END)
 		d->waiting++;
 }
 

@@ -79,11 +79,22 @@ counting() {
 	[ "$(load_value closed)" -gt 0 ]
 }
 
-@test "clients that leave no gap between requests get their answers, too" {
-	counting 2
+# The drain would take --drain, and the stop signal hit what is in hand, if
+# their next requests were not kept out.
+@test "clients that leave no gap between requests get each answer that was begun" {
+	counting 2 --drain 60s
 	reloads 3 -c 16 -k
 	none_failed
+	all_answered
 	[ "$(load_value pids)" -ge 6 ]
+}
+
+@test "plain Express and clients without a gap: none fails, blind ones neither" {
+	WORK_MS=20 plain_express 2 --drain 60s
+	reloads 2 -c 32 -k
+	none_failed
+	reloads 2 -c 32 -k --blind
+	none_failed
 }
 
 @test "a request begun before the reload is answered whole by the old pid, one after it by the new" {

@@ -105,6 +105,8 @@ struct load {
 	int64_t		 max_requests;	/* 0 is no limit */
 	int64_t		 max_us;	/* 0 is no limit */
 	bool		 keep;
+	bool		 blind;		/* sends on, without a look whether the
+					   server has closed or will */
 	bool		 verbose;
 	int64_t		 gap_us;
 	int64_t		 timeout_us;
@@ -150,12 +152,11 @@ static volatile sig_atomic_t interrupted;
 static _Noreturn void
 usage(void)
 {
-	fputs("usage: load [-c CLIENTS] [-n REQUESTS] [-t SECONDS] [-k] "
-	    "[-g GAP_MS]\n"
-	    "            [-p PATH] [-T TIMEOUT_MS] [-v] [--csv FILE] "
-	    "[--expect PREFIX]\n"
-	    "            [--post BYTES] [--speak-after MS] "
-	    "-u UNIXPATH | HOST:PORT\n", stderr);
+	fputs("usage: load [-c CLIENTS] [-n REQUESTS] [-t SECONDS] [-g GAP_MS]\n"
+	    "            [-k [--blind]] [-p PATH] [-T TIMEOUT_MS] [-v] "
+	    "[--csv FILE]\n"
+	    "            [--expect PREFIX] [--post BYTES] [--speak-after MS]\n"
+	    "            -u UNIXPATH | HOST:PORT\n", stderr);
 	exit(2);
 }
 
@@ -246,7 +247,7 @@ finish(struct load *l, struct client *c, enum outcome outcome)
 		    (double)us / 1000, outcome_names[outcome]);
 	if (c->answer.part == COMPLETE && l->keep && !c->answer.malformed) {
 		c->kept = true;
-		if (c->answer.last) {
+		if (c->answer.last && !l->blind) {
 			l->closed++;
 			forget_connection(c);
 		}
@@ -519,7 +520,7 @@ look(struct load *l, struct client *c)
 {
 	char byte;
 
-	if (c->fd == -1)
+	if (c->fd == -1 || l->blind)
 		return;
 	if (recv(c->fd, &byte, 1, MSG_PEEK) == -1 &&
 	    (errno == EAGAIN || errno == EINTR))
@@ -822,8 +823,9 @@ make_request(struct load *l)
 static void
 parse(struct load *l, int argc, char **argv)
 {
-	enum { OPT_CSV = 256, OPT_EXPECT, OPT_POST, OPT_SPEAK_AFTER };
+	enum { OPT_BLIND = 256, OPT_CSV, OPT_EXPECT, OPT_POST, OPT_SPEAK_AFTER };
 	static const struct option options[] = {
+		{ "blind", no_argument, NULL, OPT_BLIND },
 		{ "csv", required_argument, NULL, OPT_CSV },
 		{ "expect", required_argument, NULL, OPT_EXPECT },
 		{ "post", required_argument, NULL, OPT_POST },
@@ -862,6 +864,9 @@ parse(struct load *l, int argc, char **argv)
 			break;
 		case 'v':
 			l->verbose = true;
+			break;
+		case OPT_BLIND:
+			l->blind = true;
 			break;
 		case OPT_CSV:
 			l->csv_path = optarg;

@@ -54,8 +54,10 @@ function head() {
 		print "\nA connection for each request"
 	else if (part == "gap")
 		print "\nKeep-alive, 20 ms between requests"
-	else
+	else if (part == "nogap")
 		print "\nKeep-alive, no gap between requests"
+	else
+		print "\nThe same, the next request sent without a look"
 	printf "%-26s %8s %6s %15s %15s %7s", "", "", "", "longest, ms",
 	    "p99, ms", "reload"
 	if (part != "connection")
