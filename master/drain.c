@@ -532,7 +532,7 @@ begin_pass(struct drain *d, const struct listeners *ls, int64_t now_ms)
 	d->waiting = 0;
 	memset(&d->found, 0, sizeof(d->found));
 	/* In the order in which a connection goes on: none slips through. */
-	d->half = halfopen_left(&d->halfopen, now_ms);
+	d->half = halfopen_left(&d->halfopen, ls, now_ms);
 	d->found.queued = listeners_depth(ls, d->seat);
 	/* What seems to be clean is so only if no process is unknown. */
 	if (now_ms >= d->scan_ms || d->clean > 0) {

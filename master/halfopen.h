@@ -15,6 +15,7 @@
 struct halfopen {
 	struct handshake *list;		/* as of the beginning */
 	size_t	 n, size;
+	bool	 looked;		/* false: all was calm */
 	int64_t	 next_ms;		/* when to look again */
 	int64_t	 until_ms;		/* no longer than that */
 };
@@ -28,7 +29,8 @@ void	 halfopen_begin(struct halfopen *h, const struct listeners *ls,
 	    int64_t limit_ms, int64_t now_ms);
 
 /* Tell whether some of them may still come. */
-bool	 halfopen_left(struct halfopen *h, int64_t now_ms);
+bool	 halfopen_left(struct halfopen *h, const struct listeners *ls,
+	    int64_t now_ms);
 
 void	 halfopen_free(struct halfopen *h);
 
