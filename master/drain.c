@@ -24,6 +24,8 @@ enum {
 	PASS_MS = 5,			/* between two looks at everything */
 	SCAN_MS = 50,			/* between two looks for processes */
 	FAMILY_MS = 1000,		/* … for those that have left the group */
+	DATAGRAM_MS = 100,		/* for the answer to the last one, which
+					   nobody can see */
 	CLEAN = 2,			/* passes: one may miss what is between
 					   the queue and a descriptor */
 };
@@ -45,6 +47,8 @@ struct drain {
 	int	 seat;
 	int64_t	 began_ms, limit_ms, next_ms;
 	int64_t	 scan_ms, family_ms;	/* next look for its processes */
+	int64_t	 queued_ms;		/* when its queues were last not empty,
+					   as far as is known */
 	unsigned pass;
 	bool	 forbidden;		/* no duplicates to be had here */
 	struct halfopen halfopen;
@@ -79,6 +83,7 @@ drain_begin(const struct process *p, const struct listeners *ls, int seat,
 	d->began_ms = now_ms;
 	d->limit_ms = limit_ms;
 	d->next_ms = now_ms;
+	d->queued_ms = now_ms;
 	d->pidfd = -1;
 	halfopen_begin(&d->halfopen, ls, limit_ms, now_ms);
 	return d;
@@ -404,9 +409,12 @@ add(struct pids *list, pid_t pid)
 
 static void	find_children(struct drain *, pid_t);
 
-/* A file of a thread's children: proc_pid_task_tid_children(5). */
+/*
+ * A file of a thread's children: proc_pid_task_tid_children(5). Ours are of
+ * all workers: those that have lost their parents are to be told apart.
+ */
 static void
-read_children(struct drain *d, const char *path)
+read_children(struct drain *d, const char *path, bool ours)
 {
 	FILE *f;
 	int pid;
@@ -415,10 +423,11 @@ read_children(struct drain *d, const char *path)
 	if (f == NULL)
 		return;
 	while (fscanf(f, "%d", &pid) == 1) {
-		if (getpgid(pid) != d->process->group) {
-			add(&d->strays, pid);
-			find_children(d, pid);
-		}
+		if (getpgid(pid) == d->process->group ||
+		    (ours && !system_is_stray(pid, &d->process->mark)))
+			continue;
+		add(&d->strays, pid);
+		find_children(d, pid);
 	}
 	fclose(f);
 }
@@ -440,7 +449,7 @@ find_children(struct drain *d, pid_t pid)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/children",
 		    (int)pid, de->d_name);
-		read_children(d, path);
+		read_children(d, path, pid == getpid());
 	}
 	closedir(dir);
 }
@@ -453,6 +462,7 @@ find_strays(struct drain *d)
 	d->strays.n = 0;
 	for (i = 0; i < d->group.n; i++)
 		find_children(d, d->group.pid[i]);
+	find_children(d, getpid());
 }
 
 /* The worker's processes: its group, and less often those that have left
@@ -550,6 +560,11 @@ end_pass(struct drain *d, const struct listeners *ls, int64_t now_ms)
 	    ~(1U << DIAG_LISTEN), look_by_diag, &l) == -1)
 		d->waiting++;
 	d->counts = d->found;
+	if (d->found.queued > 0)
+		d->queued_ms = now_ms;
+	else if (listeners_have_datagrams(ls) &&
+	    now_ms - d->queued_ms < DATAGRAM_MS)
+		d->waiting++;
 	d->pid_index = 0;
 	d->next_ms = now_ms + PASS_MS;
 	if (d->waiting == 0 && d->found.queued == 0 && !d->half) {

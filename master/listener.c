@@ -175,6 +175,15 @@ listeners_have_port(const struct listeners *ls, unsigned port)
 	return false;
 }
 
+bool
+listeners_have_datagrams(const struct listeners *ls)
+{
+	for (int i = 0; i < ls->n; i++)
+		if (!is_stream(ls->list[i]))
+			return true;
+	return false;
+}
+
 struct queue *
 listeners_by_inode(const struct listeners *ls, uint64_t inode,
     struct listener **lp)
@@ -779,12 +788,6 @@ listeners_release(struct listeners *ls, int seat, bool gone)
 	}
 }
 
-void
-listener_hear(struct listener *l, int seat, pid_t leader)
-{
-	l->heard[seat] = leader;
-}
-
 static bool
 is_missing(const struct listener *l, int seat, pid_t leader)
 {
@@ -836,8 +839,17 @@ count_asked(const struct listeners *ls, const struct listener *l,
 	return n;
 }
 
+static bool
+is_heard(const struct listeners *ls, const struct listener *l)
+{
+	for (int i = 0; i < ls->nseats; i++)
+		if (l->heard[i] != 0)
+			return true;
+	return false;
+}
+
 /* What all workers of the last whole generation serve is what most of it
- * asked for. */
+ * asked for, and somebody listens on. */
 static void
 judge(struct listeners *ls)
 {
@@ -850,20 +862,26 @@ judge(struct listeners *ls)
 			most = n;
 	}
 	for (int i = 0; i < ls->n; i++)
-		ls->list[i]->served = ls->list[i]->handed || count_asked(ls,
-		    ls->list[i], ls->complete) == most;
+		ls->list[i]->served = ls->list[i]->handed ||
+		    (is_heard(ls, ls->list[i]) &&
+		    count_asked(ls, ls->list[i], ls->complete) == most);
 }
 
 void
-listener_ask(struct listeners *ls, struct listener *l, int seat,
-    unsigned generation)
+listener_ask(struct listener *l, int seat, unsigned generation)
 {
 	if (l->generation < generation)
 		l->generation = generation;
 	l->asked[seat] = generation;
 	listener_queue(l, seat)->seat = seat;
+}
+
+void
+listener_hear(struct listeners *ls, struct listener *l, int seat, pid_t leader)
+{
+	l->heard[seat] = leader;
 	/* Its first address made the worker ready; here is another. */
-	if (generation == ls->complete)
+	if (l->asked[seat] == ls->complete)
 		judge(ls);
 }
 

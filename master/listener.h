@@ -92,6 +92,9 @@ struct listener *listeners_find(const struct listeners *ls,
 /* Tell whether one of them is a TCP port. */
 bool	 listeners_have_port(const struct listeners *ls, unsigned port);
 
+/* Tell whether one of them takes datagrams. */
+bool	 listeners_have_datagrams(const struct listeners *ls);
+
 /* The queue whose socket has the inode, its listener in *lp; or NULL. */
 struct queue *listeners_by_inode(const struct listeners *ls, uint64_t inode,
 	    struct listener **lp);
@@ -130,8 +133,7 @@ struct listener *listeners_bind(struct listeners *ls, const struct address *a,
 void	 listener_lose(struct listener *l);
 
 /* Note that a worker of the seat and generation asked for the listener. */
-void	 listener_ask(struct listeners *ls, struct listener *l, int seat,
-	    unsigned generation);
+void	 listener_ask(struct listener *l, int seat, unsigned generation);
 
 /*
  * listen(2) on the seat's queue, the backlog raised to LISTENER_BACKLOG_MIN;
@@ -176,7 +178,8 @@ unsigned listeners_depth(const struct listeners *ls, int seat);
 unsigned queue_depth(const struct queue *q);
 
 /* Note that a worker, known by its leader's pid, listens in a seat. */
-void	 listener_hear(struct listener *l, int seat, pid_t leader);
+void	 listener_hear(struct listeners *ls, struct listener *l, int seat,
+	    pid_t leader);
 
 /* Tell whether a worker listens on all that a whole generation served, -l's
  * apart. */
@@ -192,9 +195,9 @@ int	 listeners_missing(const struct listeners *ls, int seat, pid_t leader,
 
 /*
  * All workers are of a generation now: close the listeners, -l's apart, that
- * it did not ask for, and expect the next one to ask for those that as many
- * of its workers asked for as for any: not for what has a worker's id or pid
- * in its name.
+ * it did not ask for, and expect the next one to listen on those that as many
+ * of its workers asked for as for any: not on what has a worker's id or pid
+ * in its name, nor on what is only bound.
  */
 void	 listeners_complete(struct listeners *ls, unsigned generation);
 

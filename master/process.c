@@ -353,6 +353,9 @@ process_start(struct process *p, const struct launch *launch, int id, int seat,
 		return -1;
 	}
 	setpgid(pid, pid);
+	p->mark.socket = launch->plan->socket;
+	p->mark.id = id;
+	p->mark.generation = generation;
 	p->pid = pid;
 	p->group = pid;
 	p->birth_fd = pair[0];
@@ -409,30 +412,41 @@ process_birth(struct process *p, char *why, size_t size, int *code)
 	return PROCESS_FAILED;
 }
 
-bool
-process_owns(const struct process *p, pid_t pid)
+/* Below the leader; else *top is the last one below us, or some stranger. */
+static bool
+descends(const struct process *p, pid_t pid, pid_t *top)
 {
 	int depth;
 
-	if (p->group == 0 || pid <= 1)
-		return false;
-	if (getpgid(pid) == p->group)
-		return true;
-	for (depth = 0; depth < 64 && pid > 1; depth++) {
+	for (depth = 0; depth < 64 && pid > 1 && pid != getpid(); depth++) {
 		if (pid == p->pid)
 			return true;
+		*top = pid;
 		pid = system_parent(pid);
 	}
 	return false;
 }
 
+bool
+process_owns(const struct process *p, pid_t pid)
+{
+	pid_t top = pid;
+
+	if (p->group == 0 || pid <= 1)
+		return false;
+	return getpgid(pid) == p->group || descends(p, pid, &top) ||
+	    system_is_stray(top, &p->mark);
+}
+
 void
 process_signal(const struct process *p, int sig)
 {
-	pid_t pid = p->pid;
+	pid_t pid = p->pid, top;
 
-	/* Its number may have been given to a stranger. */
-	if (p->listen_pid != 0 && process_owns(p, p->listen_pid))
+	/* Its number may have been given to a stranger. One that the leader
+	 * can't wait for goes when the leader has. */
+	if (p->listen_pid != 0 && (getpgid(p->listen_pid) == p->group ||
+	    descends(p, p->listen_pid, &top)))
 		pid = p->listen_pid;
 	if (pid != 0)
 		kill(pid, sig);

@@ -12,6 +12,7 @@
 
 #include "listener.h"
 #include "plan.h"
+#include "system.h"
 
 struct process {
 	pid_t	 pid;			/* of the leader; 0: none */
@@ -19,6 +20,7 @@ struct process {
 	pid_t	 listen_pid;		/* who listens; 0: not seen */
 	int	 birth_fd;		/* trap and errors of exec; -1: closed */
 	int	 trap_fd;		/* calls to answer; -1: none */
+	struct system_mark mark;
 	bool	 rest;			/* the leader has gone, others under
 					   the trap have not */
 };
@@ -70,7 +72,8 @@ void	 process_signal(const struct process *p, int sig);
 /* SIGKILL to the whole group. */
 void	 process_kill(const struct process *p);
 
-/* Tell whether pid is one of p's: in its group, or a descendant. */
+/* Tell whether pid is one of p's: in its group, a descendant, or one that has
+ * lost the ancestors it had among them. */
 bool	 process_owns(const struct process *p, pid_t pid);
 
 /*

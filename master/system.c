@@ -236,9 +236,10 @@ env_names(pid_t pid, const char *const *entries)
 	return all;
 }
 
-/* Send sig to each process that is one of those, and has the entries. */
+/* Send sig to each process that is one of those. */
 static int
-signal_each(bool (*is_one)(pid_t), const char *const *entries, int sig)
+signal_each(bool (*is_one)(pid_t, const struct system_mark *),
+    const struct system_mark *mark, int sig)
 {
 	const struct dirent *de;
 	int n = 0;
@@ -250,50 +251,55 @@ signal_each(bool (*is_one)(pid_t), const char *const *entries, int sig)
 		return 0;
 	while ((de = readdir(dir)) != NULL) {
 		pid = (pid_t)strtol(de->d_name, NULL, 10);
-		if (pid > 1 && is_one(pid) && env_names(pid, entries) &&
-		    kill(pid, sig) == 0)
+		if (pid > 1 && is_one(pid, mark) && kill(pid, sig) == 0)
 			n++;
 	}
 	closedir(dir);
 	return n;
 }
 
-static bool
-is_child(pid_t pid)
-{
-	return system_parent(pid) == getpid();
-}
-
-int
-system_kill_strays(const char *socket, int id, unsigned generation)
+bool
+system_is_stray(pid_t pid, const struct system_mark *mark)
 {
 	char of[PATH_MAX + 16], worker[32], born[32];
 	const char *const entries[] = { of, worker, born, NULL };
 
-	snprintf(of, sizeof(of), "CRR_SOCKET=%s", socket);
-	snprintf(worker, sizeof(worker), "CRR_WORKER_ID=%d", id);
-	snprintf(born, sizeof(born), "CRR_GENERATION=%u", generation);
-	return signal_each(is_child, entries, SIGKILL);
+	if (system_parent(pid) != getpid())
+		return false;
+	snprintf(of, sizeof(of), "CRR_SOCKET=%s", mark->socket);
+	snprintf(worker, sizeof(worker), "CRR_WORKER_ID=%d", mark->id);
+	snprintf(born, sizeof(born), "CRR_GENERATION=%u", mark->generation);
+	return env_names(pid, entries);
 }
 
-static bool
-is_leaderless(pid_t pid)
+int
+system_kill_strays(const struct system_mark *mark)
 {
+	return signal_each(system_is_stray, mark, SIGKILL);
+}
+
+/* Any worker's of the socket. */
+static bool
+is_leaderless(pid_t pid, const struct system_mark *mark)
+{
+	char of[PATH_MAX + 16];
+	const char *const entries[] = { of, "CRR_WORKER_ID=", NULL };
 	pid_t group = getpgid(pid), parent;
 	char state;
 
-	return group != pid && group > 1 &&
-	    (read_stat(group, &state, &parent) == -1 || state == 'Z');
+	if (group == pid || group <= 1 ||
+	    (read_stat(group, &state, &parent) == 0 && state != 'Z'))
+		return false;
+	snprintf(of, sizeof(of), "CRR_SOCKET=%s", mark->socket);
+	return env_names(pid, entries);
 }
 
 int
 system_stop_orphans(const char *socket, int sig)
 {
-	char of[PATH_MAX + 16];
-	const char *const entries[] = { of, "CRR_WORKER_ID=", NULL };
+	const struct system_mark any = { .socket = socket };
 
-	snprintf(of, sizeof(of), "CRR_SOCKET=%s", socket);
-	return signal_each(is_leaderless, entries, sig);
+	return signal_each(is_leaderless, &any, sig);
 }
 
 int

@@ -7,6 +7,15 @@
 
 #include <sys/types.h>
 
+#include <stdbool.h>
+
+/* How the environment of a worker's processes names it. */
+struct system_mark {
+	const char *socket;		/* CRR_SOCKET */
+	int	 id;			/* CRR_WORKER_ID */
+	unsigned generation;		/* CRR_GENERATION */
+};
+
 /* CPUs this process may use: its affinity, and its cgroup's quota rounded up.
  * At least 1. */
 int	 system_cpus(void);
@@ -24,11 +33,13 @@ int	 system_die_with_parent(int sig, pid_t parent);
 pid_t	 system_parent(pid_t pid);
 
 /*
- * SIGKILL to the processes of a worker that have left its process group:
- * children of ours, by adoption, whose environment names the worker. Returns
- * how many.
+ * Tell whether a process is a worker's that has left its group and its
+ * ancestors: a child of ours, by adoption, whose environment names the worker.
  */
-int	 system_kill_strays(const char *socket, int id, unsigned generation);
+bool	 system_is_stray(pid_t pid, const struct system_mark *mark);
+
+/* SIGKILL to the strays of a worker. Returns how many. */
+int	 system_kill_strays(const struct system_mark *mark);
 
 /*
  * Send sig to what a killed master has left of its workers: their leaders got

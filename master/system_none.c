@@ -30,12 +30,18 @@ system_parent(pid_t pid)
 	return -1;
 }
 
-int
-system_kill_strays(const char *socket, int id, unsigned generation)
+bool
+system_is_stray(pid_t pid, const struct system_mark *mark)
 {
-	(void)socket;
-	(void)id;
-	(void)generation;
+	(void)pid;
+	(void)mark;
+	return false;
+}
+
+int
+system_kill_strays(const struct system_mark *mark)
+{
+	(void)mark;
 	return 0;
 }
 

@@ -324,7 +324,7 @@ bound(struct call *c, struct listener *l)
 {
 	char where[ADDRESS_TEXT_MAX];
 
-	listener_ask(c->ls, l, c->seat, c->generation);
+	listener_ask(l, c->seat, c->generation);
 	news(c, l->address.type == SOCK_DGRAM ? TRAP_LISTENS : TRAP_BOUND, l);
 	address_format(&l->address, where, sizeof(where));
 	say(c, "%s %s", c->name, where);

@@ -75,12 +75,28 @@ tell_down(struct master *m, const struct worker *w, pid_t pid,
 	master_tell(m, &ev);
 }
 
+/* A server that makes itself a daemon is killed with its worker, which it has
+ * ended itself. */
+static void
+hint_at_daemon(const struct worker *w, int wstatus)
+{
+	const struct process *p = &w->process;
+
+	if (w->wanted && wstatus == 0 && p->listen_pid != 0 &&
+	    p->listen_pid != p->pid &&
+	    system_is_stray(p->listen_pid, &p->mark))
+		log_warnx("worker %d: has ended and left its server in the "
+		    "background, where it can't be looked after: have it stay "
+		    "in the foreground", w->id);
+}
+
 static void
 ended(struct master *m, struct worker *w, int wstatus, int64_t now_ms)
 {
 	enum worker_state was = w->state;
 	pid_t pid = w->process.pid;
 
+	hint_at_daemon(w, wstatus);
 	watch_birth(m, w, now_ms);
 	worker_ended(w, wstatus, &m->pool.rules, now_ms);
 	listeners_release(&m->listeners, w->seat, true);
@@ -190,7 +206,7 @@ listens(struct master *m, struct worker *w, const struct trap_event *ev,
     int64_t now_ms)
 {
 	w->process.listen_pid = ev->pid;
-	listener_hear(ev->listener, w->seat, w->process.group);
+	listener_hear(&m->listeners, ev->listener, w->seat, w->process.group);
 	if (m->plan.ready == PLAN_READY_LISTEN &&
 	    listeners_heard(&m->listeners, w->seat, w->process.group))
 		up(m, w, now_ms);
@@ -295,7 +311,7 @@ end_rest(struct master *m, struct worker *w, int64_t now_ms)
 		return;
 	}
 	if (!has_twin(m, w))
-		system_kill_strays(m->plan.socket, w->id, w->generation);
+		system_kill_strays(&w->process.mark);
 	w->rest_ms = now_ms + WORKER_KILL_AGAIN;
 }
 

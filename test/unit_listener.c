@@ -506,6 +506,7 @@ expire(void)
 	serve(&ls, &a, 0)->generation = 1;
 	l = serve(&ls, &b, 0);
 	l->generation = 2;
+	listener_hear(&ls, l, 0, 41);
 	listeners_open(&ls, &c);
 	listeners_complete(&ls, 2);
 	ok(ls.n == 2 && listeners_find(&ls, &a) == NULL &&
@@ -516,7 +517,7 @@ expire(void)
 	ok(listeners_find(&ls, &c) != NULL, "as is -l's");
 	ok(!listeners_heard(&ls, 1, 42),
 	    "the next worker is expected to listen on it");
-	listener_hear(l, 1, 42);
+	listener_hear(&ls, l, 1, 42);
 	ok(listeners_heard(&ls, 1, 42) && !listeners_heard(&ls, 0, 42) &&
 	    !listeners_heard(&ls, 1, 43), "and is heard when it does");
 	listeners_free(&ls);
@@ -613,22 +614,26 @@ missing(void)
 
 	listeners_init(&ls, 3, false);
 	one = serve(&ls, &a, 0);
-	listener_ask(&ls, one, 0, 1);
+	listener_ask(one, 0, 1);
+	listener_hear(&ls, one, 0, 6);
 	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 0,
 	    "before a generation is whole nothing is missing");
 	listeners_complete(&ls, 1);
 	other = serve(&ls, &b, 0);
-	listener_ask(&ls, other, 0, 1);
+	listener_ask(other, 0, 1);
+	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 1,
+	    "what is only bound is not missing");
+	listener_hear(&ls, other, 0, 6);
 	address_format(&a, on, sizeof(on));
 	address_format(&b, not, sizeof(not));
 	snprintf(want, sizeof(want), "does not listen on %s", on);
 	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 2 &&
 	    strcmp(text, want) == 0, "the first that is missing is named");
-	listener_hear(one, 1, 7);
+	listener_hear(&ls, one, 1, 7);
 	snprintf(want, sizeof(want), "listens on %s but not on %s", on, not);
 	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 1 &&
 	    strcmp(text, want) == 0, "beside one that is not");
-	listener_hear(other, 1, 7);
+	listener_hear(&ls, other, 1, 7);
 	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 0 &&
 	    listeners_heard(&ls, 1, 7), "none is in the end");
 	listeners_free(&ls);
