@@ -16,7 +16,6 @@
 
 #include "diag.h"
 #include "drain.h"
-#include "halfopen.h"
 #include "inhand.h"
 
 enum {
@@ -71,7 +70,7 @@ struct drain {
 
 struct drain *
 drain_begin(const struct process *p, const struct listeners *ls, int seat,
-    int64_t limit_ms, int64_t now_ms)
+    struct calm *calm, int64_t limit_ms, int64_t now_ms)
 {
 	struct drain *d;
 
@@ -85,7 +84,7 @@ drain_begin(const struct process *p, const struct listeners *ls, int seat,
 	d->next_ms = now_ms;
 	d->queued_ms = now_ms;
 	d->pidfd = -1;
-	halfopen_begin(&d->halfopen, ls, limit_ms, now_ms);
+	halfopen_begin(&d->halfopen, calm, ls, limit_ms, now_ms);
 	return d;
 }
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "halfopen.h"
 #include "listener.h"
 #include "process.h"
 
@@ -23,10 +24,11 @@ struct drain_counts {
 
 /*
  * Begin to drain a worker that has been steered away from; limit_ms is the
- * most that it may take. Returns NULL with ENOMEM.
+ * most that it may take. What is learnt of handshakes is kept in calm, which
+ * all drains share and which begins with zeros. Returns NULL with ENOMEM.
  */
 struct drain *drain_begin(const struct process *p, const struct listeners *ls,
-	    int seat, int64_t limit_ms, int64_t now_ms);
+	    int seat, struct calm *calm, int64_t limit_ms, int64_t now_ms);
 
 /*
  * Look at a slice of the worker's sockets, and end what is idle. Takes a few

@@ -12,12 +12,13 @@ struct drain {
 
 struct drain *
 drain_begin(const struct process *p, const struct listeners *ls, int seat,
-    int64_t limit_ms, int64_t now_ms)
+    struct calm *calm, int64_t limit_ms, int64_t now_ms)
 {
 	struct drain *d;
 
 	(void)p;
 	(void)ls;
+	(void)calm;
 	(void)limit_ms;
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)

@@ -29,15 +29,6 @@ struct beginning {
 	bool	 any;			/* of any port */
 };
 
-/*
- * A look goes through the kernel's whole table of connections. After one that
- * found no handshake at all there is none until another segment comes in.
- */
-static struct {
-	bool	 known;
-	unsigned long long segments;	/* that had come in before that look */
-} calm;
-
 /* TCP segments that have come in so far: tcpInSegs of RFC 4022, the same for
  * both families. Returns 0 or -1. */
 static int
@@ -65,12 +56,12 @@ count_segments(unsigned long long *segments)
 }
 
 static bool
-is_calm(void)
+is_calm(const struct calm *calm)
 {
 	unsigned long long segments;
 
-	return calm.known && count_segments(&segments) == 0 &&
-	    segments == calm.segments;
+	return calm->known && count_segments(&segments) == 0 &&
+	    segments == calm->segments;
 }
 
 static void
@@ -123,24 +114,25 @@ look(struct halfopen *h, const struct listeners *ls)
 	unsigned long long segments = 0;
 	bool known = count_segments(&segments) == 0;
 
-	calm.known = false;
+	h->calm->known = false;
 	h->looked = true;
 	if (diag_visit(1U << DIAG_SYN_RECV, note, &b) == -1 || b.any)
 		return;
-	calm.known = known;
-	calm.segments = segments;
+	h->calm->known = known;
+	h->calm->segments = segments;
 }
 
 void
-halfopen_begin(struct halfopen *h, const struct listeners *ls,
-    int64_t limit_ms, int64_t now_ms)
+halfopen_begin(struct halfopen *h, struct calm *calm,
+    const struct listeners *ls, int64_t limit_ms, int64_t now_ms)
 {
 	memset(h, 0, sizeof(*h));
+	h->calm = calm;
 	h->next_ms = now_ms + LOOK_MS;
 	if (!defers(ls) && limit_ms > RESEND_MS)
 		limit_ms = RESEND_MS;
 	h->until_ms = now_ms + limit_ms;
-	if (!is_calm())
+	if (!is_calm(calm))
 		look(h, ls);
 }
 
@@ -166,7 +158,7 @@ halfopen_left(struct halfopen *h, const struct listeners *ls, int64_t now_ms)
 {
 	size_t i, n;
 
-	if (!h->looked && !is_calm())
+	if (!h->looked && !is_calm(h->calm))
 		look(h, ls);
 	if (now_ms >= h->until_ms)
 		h->n = 0;

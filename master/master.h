@@ -11,6 +11,7 @@
 #include "event.h"
 #include "conn.h"
 #include "control.h"
+#include "halfopen.h"
 #include "listener.h"
 #include "plan.h"
 #include "pool.h"
@@ -23,6 +24,7 @@ struct master {
 	struct listeners listeners;
 	struct pool pool;
 	struct reload reload;
+	struct calm calm;
 	struct control control;
 	struct conn *conns;
 	int	 nconns;

@@ -324,7 +324,7 @@ look_at_drain(struct master *m, struct worker *w, int64_t now_ms)
 {
 	if (w->drain == NULL)
 		w->drain = drain_begin(&w->process, &m->listeners, w->seat,
-		    w->deadline_ms - now_ms, now_ms);
+		    &m->calm, w->deadline_ms - now_ms, now_ms);
 	if (w->drain == NULL || m->listeners.steered[w->seat] ||
 	    drain_look(w->drain, &m->listeners, now_ms))
 		step(m, w, WORKER_DRAINED, now_ms);
