@@ -1,6 +1,7 @@
 /*
- * start SERVER PORT ...: starts the server on one port after another, each when
- * the one before it listens, and prints how long that took in ms.
+ * start SERVER PORT ...: starts the server on one port after another (--port,
+ * and $PORT), each when the one before it listens, and prints how long that
+ * took in ms.
  * start -c COMMAND ...: prints how long the command took.
  */
 
@@ -96,6 +97,7 @@ start_all(char *server, char **ports, pid_t *pids, int *n)
 	char option[] = "--port";
 
 	for (*n = 0; ports[*n] != NULL && *n < MAX_SERVERS; (*n)++) {
+		setenv("PORT", ports[*n], 1);
 		pids[*n] = spawn((char *[]){ server, option, ports[*n], NULL });
 		if (pids[*n] == -1)
 			return false;
