@@ -519,8 +519,9 @@ say_goodbye(struct master *m)
 		for (i = 0; i < set.n; i++)
 			conn_flush(set.sources[i].of);
 	}
+	/* Not closed but by our end: that is what `crr stop` waits for. */
 	for (c = m->conns; c != NULL; c = c->next)
-		conn_close(c);
+		c->fd = -1;
 	conn_sweep(&m->conns);
 	free(set.fds);
 	free(set.sources);

@@ -17,6 +17,10 @@ not_steered() {
 	    .listeners[0].queues[] | select(.seat == $seat) | .steered | not'
 }
 
+steered() {
+	! not_steered
+}
+
 @test "nothing new is steered to a stuck worker while others are ready" {
 	one_stopped
 	background "$LOAD" -c 8 -t 60 -T 60000 "127.0.0.1:$PORT" >out
@@ -28,7 +32,7 @@ not_steered() {
 	# It accepts again, so that it is steered to again.
 	kill -CONT "$STUCK"
 	wait_for grep -F "accepts again" "$ERR"
-	run ! not_steered
+	wait_for steered
 	kill -TERM "$load"
 	wait_end "$load"
 	[ "$CODE" -eq 0 ]
