@@ -32,14 +32,14 @@ endif
 GROUND = ipc.c event.c log.c out.c parse.c text.c usage.c
 CLIENT = $(wildcard client/*.c)
 MASTER = master/master.c master/setup.c master/request.c master/status.c master/watch.c master/stuck.c \
-	master/conn.c master/control.c master/signals.c master/plan.c \
+	master/conn.c master/bus.c master/retain.c master/post.c master/control.c master/signals.c master/plan.c \
 	master/signame.c master/pool.c master/reload.c master/worker.c \
 	master/process.c master/envfile.c master/listener.c \
 	master/unixpath.c master/address.c $(SYS)
 SRC = crr.c $(GROUND) $(CLIENT) $(MASTER)
 OBJ = $(SRC:%.c=$B/%.o)
 
-TOOLS = $B/test/server $B/test/load $B/test/deny
+TOOLS = $B/test/server $B/test/load $B/test/deny $B/test/member
 UNITS = $(patsubst test/%.c,$B/test/%,$(wildcard test/unit_*.c))
 
 all: crr
@@ -60,6 +60,10 @@ $B/test/server $B/test/load $B/test/deny: $B/test/%: test/%.c
 	@mkdir -p $(@D)
 	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
+$B/test/member: test/member.c $B/ipc.o
+	@mkdir -p $(@D)
+	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $B/ipc.o
+
 # A unit test links what it tests; worker, pool and reload with a process of
 # its own making.
 LISTENERS = listener.o unixpath.o address.o \
@@ -72,6 +76,7 @@ UNIT_address = $(addprefix $B/master/,address.o) $B/parse.o
 UNIT_listener = $(addprefix $B/master/,$(LISTENERS)) $B/parse.o $B/log.o \
 	$B/text.o
 UNIT_trap = $(UNIT_listener)
+UNIT_bus = $(addprefix $B/,master/bus.o master/retain.o ipc.o)
 UNIT_inhand = $B/master/inhand.o
 UNIT_worker = $(addprefix $B/master/,worker.o signame.o) $B/parse.o
 UNIT_reload = $(addprefix $B/master/,reload.o pool.o worker.o signame.o) \

@@ -18,6 +18,8 @@ static const struct role {
 } roles[] = {
 	{ "run",	master_main },
 	{ "reload",	client_reload },
+	{ "broadcast",	client_broadcast },
+	{ "watch",	client_watch },
 	{ "status",	client_status },
 	{ "scale",	client_scale },
 	{ "stop",	client_stop },

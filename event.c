@@ -43,6 +43,12 @@ static const char names[][20] = {
 #undef X
 };
 
+const char *
+event_name(enum event_kind kind)
+{
+	return names[kind];
+}
+
 void
 event_init(struct event *ev, enum event_kind kind)
 {

@@ -52,6 +52,9 @@ enum {
 /* Fill *ev with a kind and the current time, everything else none. */
 void	 event_init(struct event *ev, enum event_kind kind);
 
+/* The name of a kind ("worker-up"). */
+const char *event_name(enum event_kind kind);
+
 /*
  * Write the event as a line for people, without a newline, into line (at least
  * EVENT_LINE_MAX bytes). The seed's signs are appended if signs is true.

@@ -14,16 +14,16 @@
 #include "ipc.h"
 
 enum {
-	READ_SIZE = 4096,		/* bytes, least room for a read */
+	READ_SIZE = 65536,		/* bytes, least room for a read */
 	MAGIC_SIZE = 4,			/* bytes */
 };
 
+/* By number. */
 static const struct type {
-	char		 name[16];
-	uint16_t	 number;
+	char		 name[20];	/* "": there is no such type */
 	uint32_t	 least, greatest;	/* bytes of payload */
 } types[] = {
-#define X(name, number, least, greatest) { #name, number, least, greatest },
+#define X(name, number, least, greatest) [number] = { #name, least, greatest },
 	PROTO_TYPES(X)
 #undef X
 };
@@ -31,12 +31,10 @@ static const struct type {
 static const struct type *
 find(unsigned number)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (types[i].number == number)
-			return &types[i];
-	return NULL;
+	if (number >= sizeof(types) / sizeof(types[0]) ||
+	    types[number].name[0] == '\0')
+		return NULL;
+	return &types[number];
 }
 
 const char *
@@ -234,28 +232,59 @@ ipc_close(struct ipc *ipc)
 	ipc_init(ipc, -1);
 }
 
-/* Send what is left of both parts; moves them on by what was taken. */
-static int
-send_part(int fd, struct iovec *iov)
+/* Move both parts on by what was taken. */
+static void
+move_on(struct iovec *iov, int n, size_t sent)
 {
-	struct msghdr	msg = { .msg_iov = iov, .msg_iovlen = 2 };
-	ssize_t		n;
-	size_t		sent, part;
-	int		i;
+	size_t	part;
+	int	i;
 
-	if ((n = sendmsg(fd, &msg, MSG_NOSIGNAL)) == -1) {
-		if (errno == EAGAIN)
-			errno = ETIMEDOUT;
-		return errno == EINTR ? 0 : -1;
-	}
-	sent = (size_t)n;
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < n; i++) {
 		part = sent < iov[i].iov_len ? sent : iov[i].iov_len;
 		iov[i].iov_base = (unsigned char *)iov[i].iov_base + part;
 		iov[i].iov_len -= part;
 		sent -= part;
 	}
+}
+
+/* Send all parts. Without waiting to begin: EAGAIN if nothing is taken. */
+static int
+send_all(const struct ipc *ipc, struct iovec *iov, int n)
+{
+	struct msghdr	msg = { .msg_iov = iov, .msg_iovlen = (size_t)n };
+	int		flags = MSG_NOSIGNAL;
+	size_t		left = 0;
+	ssize_t		sent;
+	int		i;
+
+	if (ipc->nonblock)
+		flags |= MSG_DONTWAIT;
+	for (i = 0; i < n; i++)
+		left += iov[i].iov_len;
+	while (left > 0) {
+		sent = sendmsg(ipc->fd, &msg, flags);
+		if (sent == -1 && errno == EINTR)
+			continue;
+		if (sent == -1) {
+			if (errno == EAGAIN && (flags & MSG_DONTWAIT) == 0)
+				errno = ETIMEDOUT;
+			return -1;
+		}
+		flags &= ~MSG_DONTWAIT;
+		left -= (size_t)sent;
+		move_on(iov, n, (size_t)sent);
+	}
 	return 0;
+}
+
+/* iov_base is not const; sendmsg only reads. */
+static struct iovec
+part(const void *base, size_t len)
+{
+	struct iovec iov = { .iov_len = len };
+
+	memcpy(&iov.iov_base, &base, sizeof(base));
+	return iov;
 }
 
 int
@@ -263,23 +292,17 @@ ipc_send(struct ipc *ipc, enum proto_type number, uint32_t id,
     const void *payload, size_t len)
 {
 	const struct type	*type = find(number);
-	unsigned char		 head[PROTO_HEADER], none = 0;
-	struct iovec		 iov[2] = {
-		{ .iov_base = head, .iov_len = sizeof(head) },
-		{ .iov_base = &none, .iov_len = len },
-	};
+	unsigned char		 head[PROTO_HEADER];
+	struct iovec		 iov[2];
 
 	if (type == NULL || len < type->least || len > type->greatest) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	if (len > 0)	/* iov_base is not const; sendmsg only reads */
-		memcpy(&iov[1].iov_base, &payload, sizeof(payload));
 	ipc_header(head, number, (uint32_t)len, id);
-	while (iov[0].iov_len + iov[1].iov_len > 0)
-		if (send_part(ipc->fd, iov) == -1)
-			return -1;
-	return 0;
+	iov[0] = part(head, sizeof(head));
+	iov[1] = part(payload, len);
+	return send_all(ipc, iov, len == 0 ? 1 : 2);
 }
 
 static int64_t
@@ -316,7 +339,8 @@ wait_readable(int fd, int64_t until_ms)
 	}
 }
 
-/* Make room for a frame of need bytes at the buffer's start. */
+/* Make room behind what is in the buffer, for the rest of a frame of need
+ * bytes at least. */
 static int
 make_room(struct ipc *ipc, size_t need)
 {
@@ -324,6 +348,14 @@ make_room(struct ipc *ipc, size_t need)
 
 	if (need < READ_SIZE)
 		need = READ_SIZE;
+	if (ipc->size - ipc->begin >= need && ipc->end < ipc->size)
+		return 0;
+	if (ipc->begin > 0) {
+		memmove(ipc->buf, ipc->buf + ipc->begin,
+		    ipc->end - ipc->begin);
+		ipc->end -= ipc->begin;
+		ipc->begin = 0;
+	}
 	if (need <= ipc->size)
 		return 0;
 	if ((buf = realloc(ipc->buf, need)) == NULL)
@@ -339,14 +371,17 @@ fill(struct ipc *ipc, int64_t until_ms)
 {
 	ssize_t n;
 
-	do {
-		if (wait_readable(ipc->fd, until_ms) == -1)
-			return -1;
-		n = recv(ipc->fd, ipc->buf + ipc->used, ipc->size - ipc->used,
+	for (;;) {
+		n = recv(ipc->fd, ipc->buf + ipc->end, ipc->size - ipc->end,
 		    MSG_DONTWAIT);
-	} while (n == -1 && (errno == EINTR || errno == EAGAIN));
-	if (n > 0)
-		ipc->used += (size_t)n;
+		if (n >= 0)
+			break;
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN || wait_readable(ipc->fd, until_ms) == -1)
+			return -1;
+	}
+	ipc->end += (size_t)n;
 	return n;
 }
 
@@ -354,10 +389,20 @@ fill(struct ipc *ipc, int64_t until_ms)
 static void
 drop(struct ipc *ipc)
 {
-	ipc->used -= ipc->taken;
-	if (ipc->taken > 0 && ipc->used > 0)
-		memmove(ipc->buf, ipc->buf + ipc->taken, ipc->used);
+	ipc->begin += ipc->taken;
 	ipc->taken = 0;
+	if (ipc->begin == ipc->end)
+		ipc->begin = ipc->end = 0;
+}
+
+/* What to make of an end of file. */
+static int
+end(const struct ipc *ipc)
+{
+	if (ipc->end == ipc->begin)
+		return 0;
+	errno = EPROTO;
+	return -1;
 }
 
 int
@@ -368,7 +413,8 @@ ipc_next(struct ipc *ipc, struct ipc_frame *f, int timeout_ms)
 
 	drop(ipc);
 	for (;;) {
-		switch (ipc_parse(ipc->buf, ipc->used, f)) {
+		switch (ipc_parse(ipc->buf + ipc->begin,
+		    ipc->end - ipc->begin, f)) {
 		case IPC_FRAME:
 			ipc->taken = PROTO_HEADER + f->len;
 			return 1;
@@ -383,13 +429,169 @@ ipc_next(struct ipc *ipc, struct ipc_frame *f, int timeout_ms)
 			errno = EPROTO;
 			return -1;
 		}
-		if (make_room(ipc, PROTO_HEADER + (size_t)f->len) == -1)
+		if (make_room(ipc, PROTO_HEADER + (size_t)f->len) == -1 ||
+		    (n = fill(ipc, until_ms)) == -1)
 			return -1;
-		if ((n = fill(ipc, until_ms)) == -1)
-			return -1;
-		if (n == 0 && ipc->used > 0)
-			errno = EPROTO;
 		if (n == 0)
-			return ipc->used > 0 ? -1 : 0;
+			return end(ipc);
 	}
+}
+
+int
+ipc_message(const struct ipc_frame *f, struct ipc_message *m)
+{
+	const unsigned char *p = f->payload;
+	size_t fixed;
+
+	errno = EPROTO;
+	switch (f->type) {
+	case PROTO_BROADCAST:
+	case PROTO_SAVE:
+	case PROTO_DELETE:
+	case PROTO_MESSAGE:
+	case PROTO_SAVED:
+	case PROTO_DELETED:
+		break;
+	default:
+		return -1;
+	}
+	m->seq = ipc_get64(p);
+	m->pid = (int32_t)ipc_get32(p + 8);
+	m->worker = (int32_t)ipc_get32(p + 12);
+	m->flags = ipc_get16(p + 16);
+	m->name_len = ipc_get16(p + 18);
+	m->id_len = ipc_get16(p + 20);
+	fixed = PROTO_BUS_FIXED + m->name_len + m->id_len;
+	if (fixed > f->len)
+		return -1;
+	m->name = (const char *)p + PROTO_BUS_FIXED;
+	m->id = m->name + m->name_len;
+	m->data = p + fixed;
+	m->data_len = f->len - fixed;
+	return 0;
+}
+
+int
+ipc_publish(struct ipc *ipc, enum proto_type type, uint32_t id,
+    const struct ipc_message *m)
+{
+	unsigned char head[PROTO_HEADER + PROTO_BUS_FIXED] = { 0 };
+	unsigned char *p = head + PROTO_HEADER;
+	struct iovec iov[4];
+
+	if (m->id_len == 0 && type != PROTO_BROADCAST) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (m->name_len > UINT16_MAX || m->id_len > UINT16_MAX ||
+	    m->data_len > PROTO_DATA_MAX) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	ipc_header(head, type, (uint32_t)(PROTO_BUS_FIXED + m->name_len +
+	    m->id_len + m->data_len), id);
+	ipc_put16(p + 18, (uint16_t)m->name_len);
+	ipc_put16(p + 20, (uint16_t)m->id_len);
+	iov[0] = part(head, sizeof(head));
+	iov[1] = part(m->name, m->name_len);
+	iov[2] = part(m->id, m->id_len);
+	iov[3] = part(m->data, m->data_len);
+	return send_all(ipc, iov, 4);
+}
+
+static int
+publish(struct ipc *ipc, enum proto_type type, const char *name,
+    const char *id, const void *data, size_t len)
+{
+	const struct ipc_message m = {
+		.name = name, .name_len = strlen(name),
+		.id = id, .id_len = strlen(id),
+		.data = data, .data_len = len,
+	};
+
+	return ipc_publish(ipc, type, 0, &m);
+}
+
+int
+ipc_save(struct ipc *ipc, const char *name, const char *id, const void *data,
+    size_t len)
+{
+	return publish(ipc, PROTO_SAVE, name, id, data, len);
+}
+
+int
+ipc_delete(struct ipc *ipc, const char *name, const char *id)
+{
+	return publish(ipc, PROTO_DELETE, name, id, "", 0);
+}
+
+int
+ipc_broadcast(struct ipc *ipc, const char *name, const void *data, size_t len)
+{
+	return publish(ipc, PROTO_BROADCAST, name, "", data, len);
+}
+
+int
+ipc_subscribe(struct ipc *ipc, uint32_t flags)
+{
+	unsigned char payload[4];
+
+	ipc_put32(payload, flags);
+	return ipc_send(ipc, PROTO_SUBSCRIBE, 1, payload, sizeof(payload));
+}
+
+/* Wait for DONE or ERROR. */
+static int
+wait_done(struct ipc *ipc, int timeout_ms)
+{
+	struct ipc_frame f;
+	int rc;
+
+	while ((rc = ipc_next(ipc, &f, timeout_ms)) == 1) {
+		if (f.type == PROTO_DONE)
+			return 0;
+		if (f.type == PROTO_ERROR) {
+			errno = EPERM;
+			return -1;
+		}
+	}
+	if (rc == 0)
+		errno = ECONNRESET;
+	return -1;
+}
+
+static int
+ask(const char *path, enum proto_type type, const void *payload, size_t len,
+    int timeout_ms)
+{
+	char found[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct ipc ipc;
+	int fd, rc, saved;
+
+	if (ipc_path(path, NULL, found, sizeof(found)) == -1 ||
+	    (fd = ipc_connect(found, timeout_ms)) == -1)
+		return -1;
+	ipc_init(&ipc, fd);
+	rc = ipc_send(&ipc, type, 1, payload, len);
+	if (rc == 0)
+		rc = wait_done(&ipc, timeout_ms);
+	saved = errno;
+	ipc_close(&ipc);
+	errno = saved;
+	return rc;
+}
+
+int
+ipc_say_ready(const char *path, int timeout_ms)
+{
+	return ask(path, PROTO_READY, NULL, 0, timeout_ms);
+}
+
+int
+ipc_ask_reload(const char *path, int timeout_ms)
+{
+	unsigned char payload[4];
+
+	ipc_put32(payload, PROTO_RELOAD_NOWAIT);
+	return ask(path, PROTO_RELOAD, payload, sizeof(payload), timeout_ms);
 }

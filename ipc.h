@@ -74,9 +74,12 @@ int	 ipc_connect(const char *path, int timeout_ms);
 
 /* A connection with its read buffer. Zero but for fd at the beginning. */
 struct ipc {
-	int	 fd;
+	int	 fd;			/* to be polled for input, too */
+	int	 nonblock;		/* the caller's: true: ipc_send does not
+					   wait to begin */
 	unsigned char *buf;		/* ours: ipc_close frees it */
-	size_t	 size, used, taken;	/* bytes */
+	size_t	 size, begin, end;	/* bytes: what is in it, and where */
+	size_t	 taken;			/* of them, given out by the last call */
 };
 
 /* Take over fd. */
@@ -88,7 +91,8 @@ void	 ipc_close(struct ipc *ipc);
 /*
  * Send a whole frame; blocks until it is taken. Never raises SIGPIPE.
  * Returns 0, or -1 and errno: EMSGSIZE (len is not one of the type),
- * ETIMEDOUT, or sendmsg(2)'s.
+ * ETIMEDOUT, or sendmsg(2)'s. With nonblock EAGAIN: no byte of it was taken.
+ * What has begun is finished.
  */
 int	 ipc_send(struct ipc *ipc, enum proto_type type, uint32_t id,
 	    const void *payload, size_t len);
@@ -101,6 +105,61 @@ int	 ipc_send(struct ipc *ipc, enum proto_type type, uint32_t id,
  * is EPROTO.
  */
 int	 ipc_next(struct ipc *ipc, struct ipc_frame *f, int timeout_ms);
+
+/*
+ * The bus. A worker that subscribes gets what others send, in one order for
+ * all, from ipc_next: frames of type PROTO_MESSAGE, PROTO_SAVED and
+ * PROTO_DELETED, which ipc_message reads; PROTO_LAGGED where it did not read
+ * and has missed some (empty the cache), PROTO_SYNCED when the values that the
+ * master has kept are through. Nothing comes from the own worker. After an end
+ * of file, connect and subscribe anew.
+ */
+struct ipc_message {
+	uint64_t seq;			/* goes up by one; 0 in what is sent */
+	int32_t	 pid;			/* of the sender, as the kernel says */
+	int32_t	 worker;		/* id of the sender's; -1: none */
+	unsigned flags;			/* enum proto_message */
+	const char *name, *id;		/* not ended by a NUL, may hold some */
+	size_t	 name_len, id_len;	/* bytes, at most 65,535 each */
+	const void *data;
+	size_t	 data_len;		/* bytes, at most PROTO_DATA_MAX */
+};
+
+/* Read a frame that is a message; *m is valid as long as the frame. Returns 0,
+ * or -1 with EPROTO: it is none, or makes no sense. */
+int	 ipc_message(const struct ipc_frame *f, struct ipc_message *m);
+
+/*
+ * Send a message of a type PROTO_BROADCAST, PROTO_SAVE or PROTO_DELETE; seq,
+ * pid, worker and flags are the master's to write. With an id other than 0 a
+ * PROTO_QUEUED (u32 workers, u64 seq) answers it, from ipc_next. Returns as
+ * ipc_send does, and EINVAL: no id in PROTO_SAVE or PROTO_DELETE.
+ */
+int	 ipc_publish(struct ipc *ipc, enum proto_type type, uint32_t id,
+	    const struct ipc_message *m);
+
+/* The same for what is text: save a value, delete one, tell all others; no
+ * answer comes. name may be "". */
+int	 ipc_save(struct ipc *ipc, const char *name, const char *id,
+	    const void *data, size_t len);
+int	 ipc_delete(struct ipc *ipc, const char *name, const char *id);
+int	 ipc_broadcast(struct ipc *ipc, const char *name, const void *data,
+	    size_t len);
+
+/*
+ * Subscribe, with flags of enum proto_subscribe. PROTO_SYNCED answers, from
+ * ipc_next, behind what was kept. Returns as ipc_send does.
+ */
+int	 ipc_subscribe(struct ipc *ipc, uint32_t flags);
+
+/*
+ * Connect to the master of $CRR_SOCKET (NULL) or path, say that this worker is
+ * ready, or ask for a reload, without waiting for its end; wait for the answer
+ * up to timeout_ms (-1: for ever), and hang up. Return 0, or -1 and errno:
+ * EPERM (the master refuses), or ipc_connect's and ipc_next's.
+ */
+int	 ipc_say_ready(const char *path, int timeout_ms);
+int	 ipc_ask_reload(const char *path, int timeout_ms);
 
 #ifdef __cplusplus
 }

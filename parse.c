@@ -68,6 +68,28 @@ parse_time(const char *text, int64_t *ms)
 }
 
 int
+parse_size(const char *text, uint64_t *bytes)
+{
+	static const char letters[] = "kMG";
+	const char *letter;
+	int64_t n;
+
+	errno = EINVAL;
+	if (!isdigit((unsigned char)*text))
+		return -1;
+	n = digits(&text, (int64_t)PARSE_SIZE_MAX + 1);
+	*bytes = (uint64_t)n;
+	if (*text != '\0') {
+		letter = strchr(letters, *text);
+		if (letter == NULL || text[1] != '\0')
+			return -1;
+		*bytes <<= 10 * (letter - letters + 1);
+	}
+	errno = ERANGE;
+	return n > (int64_t)PARSE_SIZE_MAX || *bytes > PARSE_SIZE_MAX ? -1 : 0;
+}
+
+int
 parse_number(const char *text, int min, int max, int *number)
 {
 	const char	*p = text;

@@ -14,6 +14,15 @@
  */
 int	 parse_time(const char *text, int64_t *ms);
 
+#define PARSE_SIZE_MAX (UINT64_C(1) << 40)	/* bytes: 1 TiB */
+
+/*
+ * Read a size in bytes: digits and perhaps k, M or G for powers of 1,024.
+ * Returns 0, or -1 with EINVAL (not a size) or ERANGE (more than
+ * PARSE_SIZE_MAX).
+ */
+int	 parse_size(const char *text, uint64_t *bytes);
+
 /*
  * Read a decimal number, all of text, perhaps with a sign. Returns 0, or -1
  * with EINVAL (not a number) or ERANGE (not in min...max).

@@ -20,7 +20,9 @@ enum {
 	PROTO_OUR_VERSION = 1,
 	PROTO_HEADER = 16,		/* bytes */
 	PROTO_TEXT_MAX = 1024,		/* bytes of text behind fixed fields */
-	PROTO_PAYLOAD_MAX = 16 << 20,	/* bytes */
+	PROTO_DATA_MAX = 16 << 20,	/* bytes of a bus message's data */
+	PROTO_BUS_FIXED = 24,		/* bytes before its name */
+	PROTO_PAYLOAD_MAX = PROTO_BUS_FIXED + 2 * 65535 + PROTO_DATA_MAX,
 };
 
 #define PROTO_MAGIC "crr"		/* its four bytes, the NUL included */
@@ -42,7 +44,8 @@ enum {
  * RELOAD	c→m	replace all workers. u32 flags: enum proto_reload.
  *		Answers: EVENTs, then DONE or ERROR.
  * STATUS	c→m	No field. Answers: STATUS_MASTER, then STATUS_LISTENER
- *		each followed by its STATUS_QUEUEs, STATUS_WORKERs, DONE.
+ *		each followed by its STATUS_QUEUEs, STATUS_WORKERs, STATUS_BUS,
+ *		STATUS_SUBSCRIBERs, DONE.
  * SCALE	c→m	u32 mode: enum proto_scale, i32 number.
  *		Answers: EVENTs, then DONE or ERROR.
  * STOP		c→m	u32 flags: enum proto_stop. Answers: EVENTs, DONE when
@@ -64,6 +67,34 @@ enum {
  *		it was started, u64 ms in this state, u64 ms to the next start
  *		or 0, u32 connections in hand and u32 queued (while draining),
  *		text: how its predecessor or itself last ended, or nothing.
+ * BROADCAST	c→m	to every other worker that has subscribed, which gets
+ *		MESSAGE. The payload of this type and of those that follow, up
+ *		to DELETED, is a bus message: u64 seq, u32 pid of the sender,
+ *		i32 its worker id or -1, u16 flags: enum proto_message, u16
+ *		length of name, u16 length of id, u16 zero, then name, id and
+ *		data, the rest. The master writes seq, pid and worker: what a
+ *		sender puts there is ignored. Answer: QUEUED or ERROR; none to
+ *		a frame whose id is 0, but for ERROR.
+ * SAVE		c→m	the same, for SAVED: data is the new value of name and
+ *		id, which is not empty. Kept where the master retains.
+ * DELETE	c→m	the same, for DELETED: name and id have no value now.
+ *		data is passed on.
+ * SUBSCRIBE	c→m	u32 flags: enum proto_subscribe. Answers: with RETAINED
+ *		a SAVED for each value that is kept, then SYNCED; later, as they
+ *		come, what the flags name, with an id of 0.
+ * MESSAGE	m→c	somebody's BROADCAST.
+ * SAVED	m→c	somebody's SAVE.
+ * DELETED	m→c	somebody's DELETE.
+ * LAGGED	m→c	u64 how many messages before the next one are lost,
+ *		since the subscriber did not read.
+ * SYNCED	m→c	u64 seq: the next message that comes is a later one.
+ * QUEUED	m→c	u32 how many workers it was queued for, u64 its seq.
+ * STATUS_BUS	m→c	after the workers: u64 seq of the last message, u64
+ *		messages lost by subscribers, u64 bytes retained, u64 bytes
+ *		that may be (--retain) or 0, u32 entries retained, u32
+ *		subscribers.
+ * STATUS_SUBSCRIBER m→c i32 worker id or -1, u32 pid, u64 bytes queued for
+ *		it, u64 messages that it has lost.
  */
 #define PROTO_TYPES(X) \
 	X(VERSION,		1,	0,	64) \
@@ -78,7 +109,19 @@ enum {
 	X(STATUS_MASTER,	10,	42,	1 << 20) \
 	X(STATUS_LISTENER,	11,	17,	16 + PROTO_TEXT_MAX) \
 	X(STATUS_QUEUE,		12,	16,	16) \
-	X(STATUS_WORKER,	13,	56,	56 + PROTO_TEXT_MAX)
+	X(STATUS_WORKER,	13,	56,	56 + PROTO_TEXT_MAX) \
+	X(BROADCAST,		14,	PROTO_BUS_FIXED, PROTO_PAYLOAD_MAX) \
+	X(SAVE,			15,	PROTO_BUS_FIXED, PROTO_PAYLOAD_MAX) \
+	X(DELETE,		16,	PROTO_BUS_FIXED, PROTO_PAYLOAD_MAX) \
+	X(SUBSCRIBE,		17,	4,	4) \
+	X(MESSAGE,		18,	PROTO_BUS_FIXED, PROTO_PAYLOAD_MAX) \
+	X(SAVED,		19,	PROTO_BUS_FIXED, PROTO_PAYLOAD_MAX) \
+	X(DELETED,		20,	PROTO_BUS_FIXED, PROTO_PAYLOAD_MAX) \
+	X(LAGGED,		21,	8,	8) \
+	X(SYNCED,		22,	8,	8) \
+	X(QUEUED,		23,	12,	12) \
+	X(STATUS_BUS,		24,	40,	40) \
+	X(STATUS_SUBSCRIBER,	25,	24,	24)
 
 enum proto_type {
 #define X(name, number, least, greatest) PROTO_##name = number,
@@ -98,6 +141,16 @@ enum proto_scale {			/* SCALE's modes */
 
 enum {
 	PROTO_WORKERS_MAX = 1024,	/* that SCALE may ask for */
+};
+
+enum proto_message {			/* a bus message's flags */
+	PROTO_MESSAGE_RETAINED = 1,	/* m→c: saved before the subscription */
+};
+
+enum proto_subscribe {			/* SUBSCRIBE's flags */
+	PROTO_SUBSCRIBE_MESSAGES = 1,	/* of the bus */
+	PROTO_SUBSCRIBE_RETAINED = 2,	/* values that are kept, at first */
+	PROTO_SUBSCRIBE_EVENTS = 4,	/* EVENTs as they happen */
 };
 
 enum proto_stop {			/* STOP's flags */

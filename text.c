@@ -1,4 +1,3 @@
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +58,19 @@ text_clean(char *text)
 			continue;
 		memset(p, '?', n);
 	}
+}
+
+bool
+text_is_utf8(const char *text, size_t len)
+{
+	const unsigned char	*p = (const unsigned char *)text;
+	uint32_t		 code;
+	size_t			 n;
+
+	for (; len > 0; p += n, len -= n)
+		if ((n = decode(p, len, &code)) == 0)
+			return false;
+	return true;
 }
 
 size_t

@@ -5,6 +5,7 @@
 #ifndef TEXT_H
 #define TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -12,6 +13,9 @@
  * and bytes that are no character.
  */
 void	 text_clean(char *text);
+
+/* Tell whether all of it is UTF-8. */
+bool	 text_is_utf8(const char *text, size_t len);
 
 /*
  * Write len bytes as a JSON string, quotes and a NUL included, with U+FFFD for

@@ -19,6 +19,8 @@ static const char crr_text[] =
 "\n"
 "  run       start a command as workers, and stay to look after them\n"
 "  reload    replace the workers one by one\n"
+"  broadcast tell all workers something\n"
+"  watch     show events and messages as they happen\n"
 "  status    show master, listeners and workers\n"
 "  scale     change the number of workers\n"
 "  stop      stop the workers and the master\n"
@@ -74,10 +76,15 @@ static const struct text {
 "  -C, --chdir DIR        where to start; looked up anew at each start\n"
 "      --env-file FILE    of NAME=VALUE lines; read anew at each start\n"
 "      --user USER[:GROUP]  who the workers are\n"
+"      --retain SIZE      keep the newest value of each name and id that is\n"
+"                         saved, SIZE bytes at most, for workers that come\n"
+"                         later (default: none)\n"
 "  -q, --quiet            no lines on stdout, warnings and errors alone\n"
 "  -v, --verbose          debug lines on stderr\n"
 "\n"
 TIME_TEXT
+"SIZE is in bytes, or 500k, 64M or 1G.\n"
+"\n"
 "example:\n"
 "  crr run -w 4 --name shop -- node server.js\n" },
 
@@ -95,6 +102,40 @@ COMMON_TEXT
 TIME_TEXT
 "example:\n"
 "  crr reload --timeout 2m && echo all workers are new\n" },
+
+	{ "broadcast",
+"usage: crr broadcast [--name NAME] [-q] [-n MASTER | -s PATH] DATA | -\n"
+"       crr broadcast --save [--name NAME] --id ID DATA | -\n"
+"       crr broadcast --delete [--name NAME] --id ID [DATA | -]\n"
+"\n"
+"Tell all workers something, and for how many it was queued.\n"
+"\n"
+"      --save           DATA is the new value of NAME and ID\n"
+"      --delete         NAME and ID have no value any more\n"
+"      --name NAME      of the cache, or whatever NAME means to them\n"
+"      --id ID          of the value\n"
+"      -                the data is what comes on stdin, any bytes\n"
+"  -n MASTER            the master's name (else $CRR_SOCKET, else default)\n"
+"  -s, --socket PATH    of the master, instead of its name\n"
+"  -q, --quiet          write nothing but errors\n"
+"\n"
+"example:\n"
+"  crr broadcast --save --name users --id 7 '{\"name\":\"Ada\"}'\n" },
+
+	{ "watch",
+"usage: crr watch [--json] [--retained] [--type TYPE[,TYPE ...]]\n"
+"                 [-q] [-n NAME | -s PATH]\n"
+"\n"
+"Show events and messages as they happen, a line each.\n"
+"\n"
+"      --json           each as an object of JSON; data64 is data in base64,\n"
+"                       where it is no UTF-8\n"
+"      --retained       begin with the values that the master has kept\n"
+"      --type TYPE      these alone: message, saved, deleted, lagged,\n"
+"                       worker-up, worker-down, reload-complete, ...\n"
+COMMON_TEXT
+"example:\n"
+"  crr watch --json --type saved,deleted\n" },
 
 	{ "status",
 "usage: crr status [--json] [-q] [-n NAME | -s PATH]\n"

@@ -7,6 +7,8 @@
 #define CLIENT_CLIENT_H
 
 int	 client_reload(int argc, char **argv);
+int	 client_broadcast(int argc, char **argv);
+int	 client_watch(int argc, char **argv);
 int	 client_status(int argc, char **argv);
 int	 client_scale(int argc, char **argv);
 int	 client_stop(int argc, char **argv);

@@ -122,6 +122,30 @@ put_worker(FILE *out, const struct status_worker *w)
 	putc('}', out);
 }
 
+static void
+put_bus(FILE *out, const struct status *st)
+{
+	const struct status_subscriber *s, *end;
+
+	fprintf(out, "\"bus\":{\"seq\":%" PRIu64 ",\"lost\":%" PRIu64
+	    ",\"retained\":%" PRIu32 ",\"retained_bytes\":%" PRIu64
+	    ",\"retain_max\":%" PRIu64 ",\"subscribers\":[", st->bus.seq,
+	    st->bus.lost, st->bus.nretained, st->bus.retained,
+	    st->bus.retain_max);
+	end = st->subscriber + st->nsubscriber;
+	for (s = st->subscriber; s < end; s++) {
+		fputs(s == st->subscriber ? "{\"worker\":" : ",{\"worker\":",
+		    out);
+		if (s->worker == -1)
+			fputs("null", out);
+		else
+			fprintf(out, "%" PRId32, s->worker);
+		fprintf(out, ",\"pid\":%" PRIu32 ",\"queued_bytes\":%" PRIu64
+		    ",\"lost\":%" PRIu64 "}", s->pid, s->queued, s->lost);
+	}
+	fputs("]}", out);
+}
+
 void
 json_write(FILE *out, const struct status *st)
 {
@@ -141,5 +165,7 @@ json_write(FILE *out, const struct status *st)
 			putc(',', out);
 		put_worker(out, &st->worker[i]);
 	}
-	fputs("]}\n", out);
+	fputs("],", out);
+	put_bus(out, st);
+	fputs("}\n", out);
 }

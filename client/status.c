@@ -185,6 +185,29 @@ decode_worker(struct status *st, struct cursor *c)
 }
 
 static void
+decode_bus(struct status *st, struct cursor *c)
+{
+	st->bus.seq = take64(c);
+	st->bus.lost = take64(c);
+	st->bus.retained = take64(c);
+	st->bus.retain_max = take64(c);
+	st->bus.nretained = take32(c);
+}
+
+static void
+decode_subscriber(struct status *st, struct cursor *c)
+{
+	struct status_subscriber *s;
+
+	st->subscriber = grow(st->subscriber, st->nsubscriber, sizeof(*s));
+	s = &st->subscriber[st->nsubscriber++];
+	s->worker = (int32_t)take32(c);
+	s->pid = take32(c);
+	s->queued = take64(c);
+	s->lost = take64(c);
+}
+
+static void
 decode(struct status *st, const struct ipc_frame *f)
 {
 	struct cursor c = { .p = f->payload, .left = f->len };
@@ -202,6 +225,12 @@ decode(struct status *st, const struct ipc_frame *f)
 		break;
 	case PROTO_STATUS_WORKER:
 		decode_worker(st, &c);
+		break;
+	case PROTO_STATUS_BUS:
+		decode_bus(st, &c);
+		break;
+	case PROTO_STATUS_SUBSCRIBER:
+		decode_subscriber(st, &c);
 		break;
 	}
 }
@@ -244,6 +273,7 @@ forget(struct status *st)
 	free(st->listener);
 	free(st->queue);
 	free(st->worker);
+	free(st->subscriber);
 	free(st->version.at);
 	free(st->name.at);
 	free(st->socket.at);

@@ -30,6 +30,18 @@ struct status_worker {
 	struct text last_exit;
 };
 
+struct status_subscriber {
+	int32_t	 worker;		/* id; -1: none */
+	uint32_t pid;
+	uint64_t queued;		/* bytes */
+	uint64_t lost;			/* messages */
+};
+
+struct status_bus {
+	uint64_t seq, lost, retained, retain_max;
+	uint32_t nretained;
+};
+
 struct status {
 	uint32_t pid, state, workers, generation, reloads, reloads_failed;
 	uint64_t uptime_ms;
@@ -38,7 +50,9 @@ struct status {
 	struct status_listener *listener;
 	struct status_queue *queue;
 	struct status_worker *worker;
-	size_t	 nlistener, nqueue, nworker;
+	struct status_bus bus;
+	struct status_subscriber *subscriber;
+	size_t	 nlistener, nqueue, nworker, nsubscriber;
 };
 
 /* Names of numbers on the wire; "unknown" for those of a later master. */

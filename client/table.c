@@ -129,6 +129,35 @@ put_worker(FILE *out, const struct status_worker *w)
 	put_rest(out, w);
 }
 
+static void
+put_subscriber(FILE *out, const struct status_subscriber *s)
+{
+	char worker[16] = "-";
+
+	if (s->worker != -1)
+		snprintf(worker, sizeof(worker), "%" PRId32, s->worker);
+	fprintf(out, "%-6s  %-7" PRIu32 "  %-12" PRIu64 "  %" PRIu64 "\n",
+	    worker, s->pid, s->queued, s->lost);
+}
+
+/* Nothing where nobody uses the bus. */
+static void
+put_bus(FILE *out, const struct status *st)
+{
+	size_t i;
+
+	if (st->bus.seq == 0 && st->nsubscriber == 0)
+		return;
+	fprintf(out, "\nbus: %" PRIu64 " messages, %" PRIu64 " lost, %" PRIu32
+	    " values kept (%" PRIu64 " of %" PRIu64 " bytes)\n", st->bus.seq,
+	    st->bus.lost, st->bus.nretained, st->bus.retained,
+	    st->bus.retain_max);
+	if (st->nsubscriber > 0)
+		fputs("WORKER  PID      BYTES QUEUED  LOST\n", out);
+	for (i = 0; i < st->nsubscriber; i++)
+		put_subscriber(out, &st->subscriber[i]);
+}
+
 void
 table_write(FILE *out, const struct status *st)
 {
@@ -140,4 +169,5 @@ table_write(FILE *out, const struct status *st)
 	    "PID", "GEN", "STATE", "UPTIME", "RESTARTS", "LAST EXIT");
 	for (i = 0; i < st->nworker; i++)
 		put_worker(out, &st->worker[i]);
+	put_bus(out, st);
 }

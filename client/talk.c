@@ -108,10 +108,10 @@ check_owner(const struct talk *t, const char *path)
 		    "may write there: nothing in it is asked", dir);
 }
 
-void
-talk_ask(struct talk *t, enum proto_type type, const void *payload, size_t len)
+/* Connect; *path is where. */
+static void
+dial(struct talk *t, char *path)
 {
-	char	path[PATH_SIZE];
 	int	fd;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -124,8 +124,26 @@ talk_ask(struct talk *t, enum proto_type type, const void *payload, size_t len)
 	if (fd == -1)
 		fatal(EXIT_FAILED, "%s", path);
 	ipc_init(&t->ipc, fd);
+}
+
+void
+talk_ask(struct talk *t, enum proto_type type, const void *payload, size_t len)
+{
+	char	path[PATH_SIZE];
+
+	dial(t, path);
 	/* A master that hung up may have said why: the answer will tell. */
 	if (ipc_send(&t->ipc, type, ID, payload, len) == -1 && errno != EPIPE)
+		fatal(EXIT_FAILED, "%s", path);
+}
+
+void
+talk_publish(struct talk *t, enum proto_type type, const struct ipc_message *m)
+{
+	char	path[PATH_SIZE];
+
+	dial(t, path);
+	if (ipc_publish(&t->ipc, type, ID, m) == -1 && errno != EPIPE)
 		fatal(EXIT_FAILED, "%s", path);
 }
 

@@ -58,6 +58,10 @@ void	 talk_limit(struct talk *t, int64_t timeout_ms);
 void	 talk_ask(struct talk *t, enum proto_type type, const void *payload,
 	    size_t len);
 
+/* The same for a message of the bus. */
+void	 talk_publish(struct talk *t, enum proto_type type,
+	    const struct ipc_message *m);
+
 /*
  * Wait for the next frame of the answer. The program ends with EXIT_FAILED if
  * it is an ERROR or makes no sense, with EXIT_OTHER_VERSION if the master

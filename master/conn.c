@@ -22,9 +22,15 @@ conn_accept(struct conn **list, int listen_fd, int64_t now_ms)
 	if (fd == -1)
 		return NULL;
 	c = calloc(1, sizeof(*c));
-	if (c == NULL || system_peer(fd, &c->uid, &c->pid) == -1 ||
+	if (c != NULL) {
+		c->in = malloc(CONN_IN_MAX);
+		c->in_size = CONN_IN_MAX;
+	}
+	if (c == NULL || c->in == NULL || system_peer(fd, &c->uid, &c->pid) == -1 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
 	    fcntl(fd, F_SETFL, O_NONBLOCK) == -1) {
+		if (c != NULL)
+			free(c->in);
 		free(c);
 		close(fd);
 		return NULL;
@@ -37,8 +43,18 @@ conn_accept(struct conn **list, int listen_fd, int64_t now_ms)
 }
 
 void
+conn_subscribe(struct conn *c, struct bus *bus, struct bus_subscriber *s)
+{
+	c->bus = bus;
+	c->subscriber = s;
+}
+
+void
 conn_close(struct conn *c)
 {
+	if (c->subscriber != NULL)
+		bus_unsubscribe(c->bus, c->subscriber);
+	c->subscriber = NULL;
 	if (c->fd != -1)
 		close(c->fd);
 	c->fd = -1;
@@ -51,6 +67,13 @@ conn_pending(const struct conn *c)
 	return c->fd != -1 && c->out_sent < c->out_used;
 }
 
+bool
+conn_wants_output(const struct conn *c)
+{
+	return conn_pending(c) ||
+	    (c->subscriber != NULL && bus_pending(c->subscriber));
+}
+
 void
 conn_finish(struct conn *c, int64_t now_ms)
 {
@@ -61,8 +84,8 @@ conn_finish(struct conn *c, int64_t now_ms)
 		shutdown(c->fd, SHUT_WR);
 }
 
-void
-conn_flush(struct conn *c)
+static void
+flush_answers(struct conn *c)
 {
 	ssize_t n;
 
@@ -84,6 +107,20 @@ conn_flush(struct conn *c)
 	c->out_size = c->out_used = c->out_sent = 0;
 	if (c->closing && c->fd != -1)
 		shutdown(c->fd, SHUT_WR);
+}
+
+/* Answers go between two frames of the bus. */
+void
+conn_flush(struct conn *c)
+{
+	if (c->subscriber != NULL && bus_finish(c->subscriber, c->fd) == -1)
+		conn_close(c);
+	if (c->subscriber != NULL && bus_is_within(c->subscriber))
+		return;
+	flush_answers(c);
+	if (c->subscriber != NULL && !conn_pending(c) && !c->closing &&
+	    bus_write(c->bus, c->subscriber, c->fd) == -1)
+		conn_close(c);
 }
 
 static int
@@ -155,9 +192,47 @@ refuse(struct conn *c, const struct ipc_frame *f, enum ipc_result result,
 	conn_finish(c, now_ms);
 }
 
+static int
+resize(struct conn *c, size_t size)
+{
+	unsigned char *in;
+
+	in = realloc(c->in, size);
+	if (in == NULL)
+		return -1;
+	c->in = in;
+	c->in_size = size;
+	return 0;
+}
+
+/* Make room for the rest of a frame that has begun; none for what may not be
+ * so long, and none where memory ends. */
+static void
+widen(struct conn *c, const struct ipc_frame *f,
+    const struct conn_hooks *hooks)
+{
+	size_t size = PROTO_HEADER + (size_t)f->len;
+
+	if (c->in_used < PROTO_HEADER || size <= c->in_size ||
+	    !hooks->admit(hooks->arg, c, f->type))
+		return;
+	resize(c, size > CONN_IN_WIDE ? size : CONN_IN_WIDE);
+}
+
+static void
+drop_served(struct conn *c, size_t taken)
+{
+	c->in_used -= taken;
+	if (taken > 0 && c->in_used > 0)
+		memmove(c->in, c->in + taken, c->in_used);
+	if (c->sends && c->in_size != CONN_IN_WIDE &&
+	    c->in_used <= CONN_IN_WIDE)
+		resize(c, CONN_IN_WIDE);
+}
+
 /* One that does not take its answers is not asked for more requests. */
 void
-conn_serve(struct conn *c, conn_handler *handler, void *arg, int64_t now_ms)
+conn_serve(struct conn *c, const struct conn_hooks *hooks, int64_t now_ms)
 {
 	enum ipc_result result = IPC_MORE;
 	struct ipc_frame f = { .type = 0 };
@@ -170,14 +245,15 @@ conn_serve(struct conn *c, conn_handler *handler, void *arg, int64_t now_ms)
 			break;
 		c->deadline_ms = 0;
 		taken += PROTO_HEADER + f.len;
-		handler(arg, c, &f);
+		hooks->handle(hooks->arg, c, &f);
 	}
-	memmove(c->in, c->in + taken, c->in_used - taken);
-	c->in_used -= taken;
+	drop_served(c, taken);
 	if (c->closing || c->fd == -1 || conn_pending(c))
 		return;
+	if (result == IPC_MORE)
+		widen(c, &f, hooks);
 	/* Only what is not ours to answer can be so long. */
-	if (result == IPC_MORE && c->in_used == sizeof(c->in))
+	if (result == IPC_MORE && c->in_used == c->in_size)
 		result = IPC_TYPE;
 	if (result != IPC_MORE)
 		refuse(c, &f, result, now_ms);
@@ -192,7 +268,7 @@ conn_read(struct conn *c)
 
 	if (c->closing)
 		c->in_used = 0;
-	n = recv(c->fd, c->in + c->in_used, sizeof(c->in) - c->in_used,
+	n = recv(c->fd, c->in + c->in_used, c->in_size - c->in_used,
 	    MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -209,7 +285,7 @@ conn_wants_input(const struct conn *c)
 {
 	if (c->ended)
 		return false;
-	return c->closing || (!conn_pending(c) && c->in_used < sizeof(c->in));
+	return c->closing || (!conn_pending(c) && c->in_used < c->in_size);
 }
 
 void
@@ -220,7 +296,7 @@ conn_expire(struct conn *list, int64_t now_ms)
 	for (c = list; c != NULL; c = c->next) {
 		if ((c->deadline_ms != 0 && c->deadline_ms <= now_ms) ||
 		    (c->ended && c->wait == CONN_WAIT_NOTHING &&
-		    !conn_pending(c)))
+		    c->subscriber == NULL && !conn_pending(c)))
 			conn_close(c);
 	}
 }
@@ -237,6 +313,7 @@ conn_sweep(struct conn **list)
 		}
 		*list = c->next;
 		free(c->out);
+		free(c->in);
 		free(c);
 	}
 }

@@ -1,6 +1,7 @@
 /*
- * Connections on the control socket: whole frames in, bounded queues out.
- * Nothing here blocks. Knows the wire, not what a request means.
+ * Connections on the control socket: whole frames in, bounded queues out, and
+ * between the answers what a subscriber gets of the bus. Nothing here blocks.
+ * Knows the wire, not what a request means.
  */
 #ifndef MASTER_CONN_H
 #define MASTER_CONN_H
@@ -11,11 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bus.h"
 #include "ipc.h"
 
 enum {
 	CONN_MAX = 256,			/* connections at once */
 	CONN_IN_MAX = 4096,		/* bytes of a request with its header */
+	CONN_IN_WIDE = 256 << 10,	/* bytes read at once from who sends
+					   messages, which may be longer */
 	CONN_OUT_MAX = 1 << 20,		/* bytes of answers not yet taken */
 	CONN_HALF_MS = 10000,		/* for half a message, or none at all */
 	CONN_CLOSING_MS = 1000,		/* for an answer to be taken */
@@ -33,8 +37,8 @@ struct conn {
 	int	 fd;			/* -1: to be freed */
 	uid_t	 uid;			/* of the peer */
 	pid_t	 pid;			/* of the peer; 0: not known */
-	unsigned char in[CONN_IN_MAX];
-	size_t	 in_used;
+	unsigned char *in;
+	size_t	 in_size, in_used;
 	unsigned char *out;
 	size_t	 out_size, out_used, out_sent;
 	int64_t	 deadline_ms;		/* 0: none */
@@ -44,10 +48,21 @@ struct conn {
 	enum conn_wait wait;
 	uint32_t wait_id;		/* of the request that waits */
 	unsigned wait_run;		/* of the reload it waits for */
+	bool	 events;		/* wants all EVENTs */
+	bool	 sends;			/* messages, and may be held for it */
+	struct bus *bus;		/* of its subscription; or NULL */
+	struct bus_subscriber *subscriber;	/* or NULL */
+	struct bus_identity who;	/* origin 0: not known yet */
 };
 
-/* What a request means is said by the caller: f is valid during the call. */
-typedef void conn_handler(void *arg, struct conn *c, const struct ipc_frame *f);
+/* What a request means is said by the caller. */
+struct conn_hooks {
+	void	*arg;
+	/* Answer it; f is valid during the call. */
+	void	(*handle)(void *arg, struct conn *c, const struct ipc_frame *f);
+	/* Tell whether one that is longer than CONN_IN_MAX may come. */
+	bool	(*admit)(void *arg, struct conn *c, unsigned type);
+};
 
 /*
  * Accept one connection from listen_fd and put it in front of *list. Returns
@@ -60,7 +75,7 @@ void	 conn_read(struct conn *c);
 
 /* Hand over each whole request that has been read, until an answer is not
  * taken at once. */
-void	 conn_serve(struct conn *c, conn_handler *handler, void *arg,
+void	 conn_serve(struct conn *c, const struct conn_hooks *hooks,
 	    int64_t now_ms);
 
 /* It may be read from now. */
@@ -90,7 +105,14 @@ void	 conn_expire(struct conn *list, int64_t now_ms);
 /* Free those that were closed. */
 void	 conn_sweep(struct conn **list);
 
-/* There is something to write. */
+/* There is an answer to write. */
 bool	 conn_pending(const struct conn *c);
+
+/* There is an answer to write, or something of the bus. */
+bool	 conn_wants_output(const struct conn *c);
+
+/* Make this the connection of a subscriber, which its end unsubscribes. */
+void	 conn_subscribe(struct conn *c, struct bus *bus,
+	    struct bus_subscriber *s);
 
 #endif

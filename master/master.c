@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "master.h"
+#include "post.h"
 #include "request.h"
 #include "setup.h"
 #include "signals.h"
@@ -74,6 +75,8 @@ master_tell(struct master *m, const struct event *ev)
 	for (c = m->conns; c != NULL; c = c->next) {
 		if (listens_to(m, c))
 			conn_send(c, PROTO_EVENT, c->wait_id, wire, len);
+		else if (c->events)
+			conn_send(c, PROTO_EVENT, 0, wire, len);
 	}
 }
 
@@ -319,8 +322,10 @@ fill(struct pollset *set, const struct master *m)
 	if (m->accept_ms == 0)
 		watch_fd(set, m->control.fd, POLLIN, SOURCE_CONTROL, NULL);
 	for (c = m->conns; c != NULL; c = c->next)
-		watch_fd(set, c->fd, (short)((conn_pending(c) ? POLLOUT : 0) |
-		    (conn_wants_input(c) ? POLLIN : 0)), SOURCE_CONN, c);
+		watch_fd(set, c->fd,
+		    (short)((conn_wants_output(c) ? POLLOUT : 0) |
+		    (conn_wants_input(c) && !post_is_held(m, c) ? POLLIN : 0)),
+		    SOURCE_CONN, c);
 }
 
 static void
@@ -341,6 +346,7 @@ timeout(const struct master *m)
 	sooner(&next_ms, stuck_next(m));
 	sooner(&next_ms, reload_deadline(&m->reload, &m->pool, now_ms));
 	sooner(&next_ms, m->accept_ms);
+	sooner(&next_ms, m->hold_ms);
 	for (c = m->conns; c != NULL; c = c->next)
 		sooner(&next_ms, c->deadline_ms);
 	if (next_ms == 0)
@@ -356,7 +362,8 @@ make_room(struct master *m)
 	struct conn *c, *idle = NULL;
 
 	for (c = m->conns; c != NULL; c = c->next) {
-		if (c->fd != -1 && c->wait == CONN_WAIT_NOTHING)
+		if (c->fd != -1 && c->wait == CONN_WAIT_NOTHING &&
+		    c->subscriber == NULL)
 			idle = c;
 	}
 	if (idle == NULL)
@@ -389,17 +396,26 @@ struct asked {
 };
 
 static void
-asked(void *arg, struct conn *c, const struct ipc_frame *f)
+handle(void *arg, struct conn *c, const struct ipc_frame *f)
 {
 	struct asked *a = arg;
 
 	request_handle(a->m, c, f, a->now_ms);
 }
 
+static bool
+admit(void *arg, struct conn *c, unsigned type)
+{
+	struct asked *a = arg;
+
+	return request_admits(a->m, c, type);
+}
+
 static void
 talk(struct master *m, struct conn *c, short revents, int64_t now_ms)
 {
 	struct asked a = { m, now_ms };
+	const struct conn_hooks hooks = { &a, handle, admit };
 
 	if (c->fd != -1 && (revents & POLLOUT) != 0)
 		conn_flush(c);
@@ -407,7 +423,7 @@ talk(struct master *m, struct conn *c, short revents, int64_t now_ms)
 	    (revents & (POLLIN | POLLHUP | POLLERR)) != 0)
 		conn_read(c);
 	if (c->fd != -1)
-		conn_serve(c, asked, &a, now_ms);
+		conn_serve(c, &hooks, now_ms);
 	if (c->fd != -1 && !conn_wants_input(c) && (revents & POLLHUP) != 0)
 		conn_close(c);
 }
@@ -460,7 +476,7 @@ sweep(struct master *m)
 	conn_sweep(&m->conns);
 	m->nconns = 0;
 	for (c = m->conns; c != NULL; c = c->next)
-		m->nconns++;
+		m->nconns += c->subscriber == NULL;
 }
 
 /* Ends come first, so that nobody is signalled who has gone; the reload comes
@@ -486,6 +502,7 @@ loop(struct master *m)
 		stuck_look(m, now_ms);
 		act_on_clients(m, &set, now_ms);
 		turn(m, now_ms);
+		post_turn(m, now_ms);
 		conn_expire(m->conns, now_ms);
 		sweep(m);
 	}
@@ -509,7 +526,7 @@ say_goodbye(struct master *m)
 	for (;;) {
 		set.n = 0;
 		for (c = m->conns; c != NULL; c = c->next) {
-			if (conn_pending(c))
+			if (conn_wants_output(c))
 				watch_fd(&set, c->fd, POLLOUT, SOURCE_CONN, c);
 		}
 		if (set.n == 0 || process_now() >= end_ms)
@@ -520,8 +537,11 @@ say_goodbye(struct master *m)
 			conn_flush(set.sources[i].of);
 	}
 	/* Not closed but by our end: that is what `crr stop` waits for. */
-	for (c = m->conns; c != NULL; c = c->next)
+	for (c = m->conns; c != NULL; c = c->next) {
+		if (c->subscriber != NULL)
+			bus_unsubscribe(&m->bus, c->subscriber);
 		c->fd = -1;
+	}
 	conn_sweep(&m->conns);
 	free(set.fds);
 	free(set.sources);

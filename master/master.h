@@ -8,9 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "event.h"
+#include "bus.h"
 #include "conn.h"
 #include "control.h"
+#include "event.h"
 #include "halfopen.h"
 #include "listener.h"
 #include "plan.h"
@@ -27,7 +28,12 @@ struct master {
 	struct calm calm;
 	struct control control;
 	struct conn *conns;
-	int	 nconns;
+	int	 nconns;		/* subscribers apart */
+	struct bus bus;
+	uint64_t strangers;		/* who have come to the bus so far */
+	bool	 held;			/* who sends messages, for subscribers
+					   that are behind … */
+	int64_t	 hold_ms;		/* … until then at most; 0 */
 	int	 signal_fd;
 	int	 notify_fd;		/* -1: none */
 	char	 notify_name[64];

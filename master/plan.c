@@ -30,6 +30,7 @@ enum option_value {
 	OPT_QUEUE,
 	OPT_ENV_FILE,
 	OPT_USER,
+	OPT_RETAIN,
 };
 
 static const struct option longs[] = {
@@ -51,6 +52,7 @@ static const struct option longs[] = {
 	{ "chdir",		required_argument, NULL, 'C' },
 	{ "env-file",		required_argument, NULL, OPT_ENV_FILE },
 	{ "user",		required_argument, NULL, OPT_USER },
+	{ "retain",		required_argument, NULL, OPT_RETAIN },
 	{ "quiet",		no_argument,	   NULL, 'q' },
 	{ "verbose",		no_argument,	   NULL, 'v' },
 	{ NULL, 0, NULL, 0 },
@@ -80,6 +82,14 @@ read_time(const char *option, const char *text, int64_t *ms)
 	if (parse_time(text, ms) == -1)
 		fatalx(2, "%s %s: give a time such as 500ms, 10s or 2m",
 		    option, text);
+}
+
+static void
+read_size(const char *option, const char *text, uint64_t *bytes)
+{
+	if (parse_size(text, bytes) == -1)
+		fatalx(2, "%s %s: give a size such as 500k, 64M or 1G", option,
+		    text);
 }
 
 static void
@@ -404,6 +414,9 @@ plan_read(struct plan *plan, int argc, char **argv)
 			break;
 		case OPT_USER:
 			read_user(plan, optarg);
+			break;
+		case OPT_RETAIN:
+			read_size("--retain", optarg, &plan->retain);
 			break;
 		}
 	}

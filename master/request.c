@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "post.h"
 #include "request.h"
 #include "status.h"
 #include "watch.h"
@@ -125,12 +126,21 @@ ready(struct master *m, struct conn *c, const struct ipc_frame *f,
 /* Our uid and root may do everything, a worker of another identity only what
  * workers need. */
 static bool
-allowed(const struct master *m, const struct conn *c, unsigned type)
+allowed(struct master *m, struct conn *c, unsigned type)
 {
 	if (c->uid == geteuid() || c->uid == 0)
 		return true;
-	return (type == PROTO_READY || type == PROTO_RELOAD) &&
-	    watch_find(m, c->pid) != NULL;
+	if (type != PROTO_READY && type != PROTO_RELOAD &&
+	    !post_is_for_bus(type))
+		return false;
+	post_identify(m, c);
+	return c->who.worker != -1;
+}
+
+bool
+request_admits(struct master *m, struct conn *c, unsigned type)
+{
+	return post_is_for_bus(type) && allowed(m, c, type);
 }
 
 void
@@ -139,6 +149,10 @@ request_handle(struct master *m, struct conn *c, const struct ipc_frame *f,
 {
 	if (!allowed(m, c, f->type)) {
 		conn_close(c);
+		return;
+	}
+	if (post_is_for_bus(f->type)) {
+		post_handle(m, c, f);
 		return;
 	}
 	if (c->wait != CONN_WAIT_NOTHING) {

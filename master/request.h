@@ -8,6 +8,9 @@
 void	 request_handle(struct master *m, struct conn *c,
 	    const struct ipc_frame *f, int64_t now_ms);
 
+/* Tell whether a request longer than CONN_IN_MAX may come from there. */
+bool	 request_admits(struct master *m, struct conn *c, unsigned type);
+
 /* The run of a reload has ended: answer who waited for it; why is NULL if all
  * is done. */
 void	 request_reloaded(struct master *m, unsigned run, const char *why);

@@ -214,6 +214,8 @@ setup_begin(struct master *m)
 	open_listeners(m);
 	m->notify_fd = notify_open(m->notify_name, sizeof(m->notify_name));
 	m->launch.notify = m->notify_fd == -1 ? NULL : m->notify_name;
+	if (bus_init(&m->bus, plan->retain) == -1)
+		fatal(1, "--retain");
 	if (pool_init(&m->pool, &m->launch, plan->workers, plan->surge) == -1)
 		fatal(1, "workers");
 }
@@ -224,6 +226,7 @@ setup_end(struct master *m)
 	control_close(&m->control);
 	listeners_free(&m->listeners);
 	pool_free(&m->pool);
+	bus_free(&m->bus);
 	signals_close();
 	if (m->notify_fd != -1)
 		close(m->notify_fd);

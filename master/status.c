@@ -178,6 +178,39 @@ send_workers(const struct master *m, struct conn *c, uint32_t id,
 	free(list);
 }
 
+static void
+send_subscribers(const struct master *m, struct conn *c, uint32_t id)
+{
+	struct bus_subscriber *s = NULL;
+	struct bus_identity who;
+	unsigned char buf[24];
+	uint64_t queued, lost;
+
+	while ((s = bus_next(&m->bus, s, &who, &queued, &lost)) != NULL) {
+		ipc_put32(buf, (uint32_t)who.worker);
+		ipc_put32(buf + 4, (uint32_t)who.pid);
+		ipc_put64(buf + 8, queued);
+		ipc_put64(buf + 16, lost);
+		conn_send(c, PROTO_STATUS_SUBSCRIBER, id, buf, sizeof(buf));
+	}
+}
+
+static void
+send_bus(const struct master *m, struct conn *c, uint32_t id)
+{
+	const struct bus_counts counts = bus_counts(&m->bus);
+	unsigned char buf[40];
+
+	ipc_put64(buf, m->bus.seq);
+	ipc_put64(buf + 8, m->bus.lost);
+	ipc_put64(buf + 16, counts.retained);
+	ipc_put64(buf + 24, counts.retain_max);
+	ipc_put32(buf + 32, counts.nretained);
+	ipc_put32(buf + 36, m->bus.nsubscribers);
+	conn_send(c, PROTO_STATUS_BUS, id, buf, sizeof(buf));
+	send_subscribers(m, c, id);
+}
+
 void
 status_send(const struct master *m, struct conn *c, uint32_t id,
     int64_t now_ms)
@@ -188,5 +221,6 @@ status_send(const struct master *m, struct conn *c, uint32_t id,
 	for (i = 0; i < m->listeners.n; i++)
 		send_listener(m, c, id, i);
 	send_workers(m, c, id, now_ms);
+	send_bus(m, c, id);
 	conn_send(c, PROTO_DONE, id, NULL, 0);
 }

@@ -5,7 +5,7 @@
 
 load helper
 
-UNITS="address event inhand ipc listener parse reload trap worker"
+UNITS="address bus event inhand ipc listener parse reload trap worker"
 
 unit() {
 	# One reads doc/protocol.md.
@@ -35,6 +35,10 @@ unit() {
 
 @test "events (unit)" {
 	unit event
+}
+
+@test "the bus (unit)" {
+	unit bus
 }
 
 @test "what a connection has in hand, and what is done about it" {

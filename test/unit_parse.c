@@ -29,6 +29,23 @@ check_time(const char *text, int64_t expected_ms, int code)
 }
 
 static void
+check_size(const char *text, uint64_t expected, int code)
+{
+	char		sentence[128];
+	uint64_t	bytes = 0;
+	int		rc = parse_size(text, &bytes);
+
+	if (code == 0)
+		snprintf(sentence, sizeof(sentence), "\"%s\" is %llu bytes",
+		    text, (unsigned long long)expected);
+	else
+		snprintf(sentence, sizeof(sentence), "\"%s\" is refused: %s",
+		    text, strerror(code));
+	ok(code == 0 ? rc == 0 && bytes == expected :
+	    rc == -1 && errno == code, sentence);
+}
+
+static void
 check_number(const char *text, int expected, int code)
 {
 	char	sentence[128];
@@ -199,10 +216,29 @@ test_json(void)
 	    "JSON is not cut within a character");
 }
 
+static void
+test_size(void)
+{
+	check_size("0", 0, 0);
+	check_size("500", 500, 0);
+	check_size("500k", 512000, 0);
+	check_size("64M", 67108864, 0);
+	check_size("1024G", PARSE_SIZE_MAX, 0);
+	check_size("1025G", 0, ERANGE);
+	check_size("99999999999999999999", 0, ERANGE);
+	check_size("99999999999999999999G", 0, ERANGE);
+	check_size("", 0, EINVAL);
+	check_size("lots", 0, EINVAL);
+	check_size("-1", 0, EINVAL);
+	check_size("1T", 0, EINVAL);
+	check_size("1MB", 0, EINVAL);
+}
+
 int
 main(void)
 {
 	test_time();
+	test_size();
 	test_number();
 	test_nearest();
 	test_clean();

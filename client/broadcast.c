@@ -1,0 +1,174 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/client.h"
+#include "client/talk.h"
+#include "ipc.h"
+#include "log.h"
+#include "out.h"
+#include "usage.h"
+
+enum {
+	PATIENCE_MS = 10 * 1000,
+	TEXT_MAX = 65535,		/* bytes of a name or an id */
+
+	SAVE = USAGE_LONG,
+	DELETE,
+	NAME,
+	ID,
+};
+
+/* Read stdin to its end, at most PROTO_DATA_MAX bytes; the caller frees. */
+static char *
+read_all(size_t *len)
+{
+	size_t	size = PROTO_DATA_MAX + 1;
+	char	*data = malloc(size);
+
+	if (data == NULL)
+		fatal(EXIT_FAILED, "stdin");
+	*len = fread(data, 1, size, stdin);
+	if (ferror(stdin))
+		fatal(EXIT_FAILED, "stdin");
+	if (*len == size)
+		fatalx(EXIT_FAILED, "more than %d bytes on stdin: a message "
+		    "has at most so many", PROTO_DATA_MAX);
+	return data;
+}
+
+static size_t
+text_len(const char *option, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len > TEXT_MAX)
+		fatalx(EXIT_USAGE, "%s has at most %d bytes", option, TEXT_MAX);
+	return len;
+}
+
+/* The message's bytes: of the operand, or of stdin. */
+static char *
+take_data(int argc, char **argv, bool none, struct ipc_message *m)
+{
+	char *data = NULL;
+
+	if (optind == argc) {
+		if (!none)
+			fatalx(EXIT_USAGE, "no data: give it as an argument, "
+			    "or - for stdin");
+		m->data = "";
+		return NULL;
+	}
+	if (strcmp(argv[optind], "-") == 0)
+		m->data = data = read_all(&m->data_len);
+	else {
+		m->data = argv[optind];
+		m->data_len = strlen(argv[optind]);
+		if (m->data_len > PROTO_DATA_MAX)
+			fatalx(EXIT_FAILED, "a message has at most %d bytes",
+			    PROTO_DATA_MAX);
+	}
+	optind++;
+	talk_no_operand(argc, argv);
+	return data;
+}
+
+static void
+check(enum proto_type type, const struct ipc_message *m)
+{
+	if (type == PROTO_BROADCAST && m->id_len > 0)
+		fatalx(EXIT_USAGE, "--id is for --save and --delete");
+	if (type != PROTO_BROADCAST && m->id_len == 0)
+		fatalx(EXIT_USAGE, "%s needs --id ID", type == PROTO_SAVE ?
+		    "--save" : "--delete");
+}
+
+/* Say for how many it was queued. */
+static void
+report(const struct talk *t, const struct ipc_frame *f)
+{
+	char		line[64];
+	uint32_t	n = ipc_get32(f->payload);
+
+	if (t->quiet)
+		return;
+	snprintf(line, sizeof(line), "sent to %" PRIu32 " worker%s", n,
+	    n == 1 ? "" : "s");
+	out_line(line);
+}
+
+static void
+wait_queued(struct talk *t)
+{
+	struct ipc_frame f;
+
+	for (;;) {
+		switch (talk_next(t, &f)) {
+		case TALK_FRAME:
+			break;
+		case TALK_END:
+			talk_broken();
+		case TALK_LATE:
+			fatalx(EXIT_FAILED, "the master did not answer within "
+			    "%d s", PATIENCE_MS / 1000);
+		}
+		if (f.type == PROTO_QUEUED)
+			break;
+	}
+	report(t, &f);
+}
+
+int
+client_broadcast(int argc, char **argv)
+{
+	/* -n says which master; --name belongs to the message here. */
+	static const struct option options[] = {
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "socket", required_argument, NULL, 's' },
+		{ "save", no_argument, NULL, SAVE },
+		{ "delete", no_argument, NULL, DELETE },
+		{ "name", required_argument, NULL, NAME },
+		{ "id", required_argument, NULL, ID },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct talk		t = { .quiet = false };
+	struct ipc_message	m = { .name = "", .id = "" };
+	enum proto_type		type = PROTO_BROADCAST;
+	char			*data;
+	int			option;
+
+	log_set_command(argv[0]);
+	while ((option = usage_option(argc, argv, TALK_LETTERS, options)) !=
+	    -1) {
+		switch (option) {
+		case SAVE:
+		case DELETE:
+			if (type != PROTO_BROADCAST)
+				fatalx(EXIT_USAGE, "either --save or --delete");
+			type = option == SAVE ? PROTO_SAVE : PROTO_DELETE;
+			break;
+		case NAME:
+			m.name = optarg;
+			m.name_len = text_len("--name", optarg);
+			break;
+		case ID:
+			m.id = optarg;
+			m.id_len = text_len("--id", optarg);
+			break;
+		default:
+			talk_option(&t, option);
+		}
+	}
+	check(type, &m);
+	data = take_data(argc, argv, type == PROTO_DELETE, &m);
+	talk_limit(&t, PATIENCE_MS);
+	talk_publish(&t, type, &m);
+	wait_queued(&t);
+	free(data);
+	talk_end(&t);
+	return EXIT_DONE;
+}
