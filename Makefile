@@ -12,7 +12,7 @@ B ?= build
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes
 OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(WARN) -ffunction-sections \
-	-fdata-sections -fno-asynchronous-unwind-tables -MMD -MP
+	-fdata-sections -fno-asynchronous-unwind-tables -fno-plt -MMD -MP
 OUR_LDFLAGS = -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,now $(PACK)
 
 # Relative relocations packed, where linker and libc know how: 4 kB less.
@@ -32,7 +32,7 @@ endif
 GROUND = ipc.c event.c log.c out.c parse.c text.c usage.c
 CLIENT = $(wildcard client/*.c)
 MASTER = master/master.c master/setup.c master/request.c master/status.c master/watch.c master/stuck.c \
-	master/conn.c master/bus.c master/retain.c master/post.c master/control.c master/signals.c master/plan.c \
+	master/conn.c master/bus.c master/retain.c master/node.c master/jsonline.c master/post.c master/control.c master/signals.c master/plan.c \
 	master/signame.c master/pool.c master/reload.c master/worker.c \
 	master/process.c master/envfile.c master/listener.c \
 	master/unixpath.c master/address.c $(SYS)
@@ -77,6 +77,7 @@ UNIT_listener = $(addprefix $B/master/,$(LISTENERS)) $B/parse.o $B/log.o \
 	$B/text.o
 UNIT_trap = $(UNIT_listener)
 UNIT_bus = $(addprefix $B/,master/bus.o master/retain.o ipc.o)
+UNIT_jsonline = $B/master/jsonline.o
 UNIT_inhand = $B/master/inhand.o
 UNIT_worker = $(addprefix $B/master/,worker.o signame.o) $B/parse.o
 UNIT_reload = $(addprefix $B/master/,reload.o pool.o worker.o signame.o) \

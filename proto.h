@@ -145,6 +145,10 @@ enum {
 
 enum proto_message {			/* a bus message's flags */
 	PROTO_MESSAGE_RETAINED = 1,	/* m→c: saved before the subscription */
+	PROTO_MESSAGE_JSON = 2,		/* m→c: data is the object that a worker
+					   wrote on Node's channel, with
+					   saveCommand or deleteCommand for
+					   its cmd */
 };
 
 enum proto_subscribe {			/* SUBSCRIBE's flags */

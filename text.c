@@ -84,6 +84,11 @@ text_json(const char *text, size_t len, char *json, size_t size)
 	json[out++] = '"';
 	for (; len > 0; p += n, len -= n) {
 		n = decode(p, len, &code);
+		if (n == 1 && !control(code) && code != '"' && code != '\\' &&
+		    out + 3 <= size) {
+			json[out++] = (char)code;
+			continue;
+		}
 		if (n == 0) {
 			snprintf(piece, sizeof(piece), "\xef\xbf\xbd");
 			n = 1;

@@ -33,15 +33,20 @@ static const char crr_text[] =
 "  crr run -w 4 -- node server.js\n"
 "  crr reload\n";
 
-#define COMMON_TEXT \
-"  -n, --name NAME      of the master (else $CRR_SOCKET, else default)\n" \
-"  -s, --socket PATH    of the master, instead of its name\n" \
-"  -q, --quiet          write nothing but errors\n" \
-"\n"
+/* What several texts have in common stands for a byte in each. */
+#define COMMON_TEXT "\1"
+#define TIME_TEXT "\2"
 
-#define TIME_TEXT \
-"TIME is 500ms, 10s, 2m or 1h; a bare number is seconds.\n" \
-"\n"
+static const char *const common[] = {
+	['\1'] =
+"  -n, --name NAME      of the master (else $CRR_SOCKET, else default)\n"
+"  -s, --socket PATH    of the master, instead of its name\n"
+"  -q, --quiet          write nothing but errors\n"
+"\n",
+	['\2'] =
+"TIME is 500ms, 10s, 2m or 1h; a bare number is seconds.\n"
+"\n",
+};
 
 static const struct text {
 	const char *command, *text;
@@ -79,6 +84,8 @@ static const struct text {
 "      --retain SIZE      keep the newest value of each name and id that is\n"
 "                         saved, SIZE bytes at most, for workers that come\n"
 "                         later (default: none)\n"
+"      --node, --no-node  Node's channel for process.send(), or none (default:\n"
+"                         where the command is node)\n"
 "  -q, --quiet            no lines on stdout, warnings and errors alone\n"
 "  -v, --verbose          debug lines on stderr\n"
 "\n"
@@ -178,13 +185,19 @@ COMMON_TEXT
 void
 usage(const char *command, int status)
 {
+	FILE		*out = status == 0 ? stdout : stderr;
 	const char	*text = crr_text;
 	size_t		 i;
 
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (command != NULL && strcmp(command, texts[i].command) == 0)
 			text = texts[i].text;
-	fputs(text, status == 0 ? stdout : stderr);
+	for (; *text != '\0'; text++) {
+		if (*text <= '\2')
+			fputs(common[(int)*text], out);
+		else
+			putc(*text, out);
+	}
 	if (status == 0)
 		out_flush();
 	exit(status);

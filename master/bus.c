@@ -630,6 +630,48 @@ bus_finish(struct bus_subscriber *s, int fd)
 	return n == -1 ? -1 : 0;
 }
 
+const unsigned char *
+bus_peek(struct bus_subscriber *s, size_t *len)
+{
+	switch (source(s)) {
+	case NOTHING:
+	case REST:
+		break;
+	case NOTE:
+		*len = s->note.len;
+		return s->note.bytes;
+	case REPLAY:
+		*len = s->replay[s->replayed]->len;
+		return s->replay[s->replayed]->bytes;
+	case STREAM:
+		*len = frame_size(s->chunk, s->offset);
+		return s->chunk->bytes + s->offset;
+	}
+	return NULL;
+}
+
+void
+bus_taken(struct bus *bus, struct bus_subscriber *s)
+{
+	switch (source(s)) {
+	case NOTHING:
+	case REST:
+		break;
+	case NOTE:
+		s->note.sent = s->note.len;
+		break;
+	case REPLAY:
+		retain_drop(s->replay[s->replayed++]);
+		break;
+	case STREAM:
+		advance(s, frame_size(s->chunk, s->offset));
+		break;
+	}
+	if (source(s) == NOTHING)
+		s->slow = false;
+	trim(bus);
+}
+
 static uint64_t
 behind(const struct bus *bus, struct bus_subscriber *s)
 {

@@ -88,6 +88,13 @@ int	 bus_write(struct bus *bus, struct bus_subscriber *s, int fd);
 int	 bus_finish(struct bus_subscriber *s, int fd);
 
 /*
+ * For who writes in another form than frames: the next frame, whole, valid
+ * until bus_taken, which is to be called when it has been written; or NULL.
+ */
+const unsigned char *bus_peek(struct bus_subscriber *s, size_t *len);
+void	 bus_taken(struct bus *bus, struct bus_subscriber *s);
+
+/*
  * To be called when all have been written to: drops what is too much, frees
  * what all have. Returns whether senders should be held, for some subscriber
  * that reads but is behind; *due_ms is when to ask again, or 0.

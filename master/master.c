@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "master.h"
+#include "node.h"
 #include "post.h"
 #include "request.h"
 #include "setup.h"
@@ -27,6 +28,7 @@ enum source_kind {
 	SOURCE_NOTIFY,
 	SOURCE_BIRTH,
 	SOURCE_TRAP,
+	SOURCE_NODE,
 	SOURCE_CONN,
 };
 
@@ -316,6 +318,11 @@ fill(struct pollset *set, const struct master *m)
 		if (w->process.trap_fd != -1)
 			watch_fd(set, w->process.trap_fd, POLLIN,
 			    SOURCE_TRAP, w);
+		if (w->node != NULL)
+			watch_fd(set, node_fd(w->node),
+			    (short)((m->held ? 0 : POLLIN) |
+			    (node_pending(w->node) ? POLLOUT : 0)),
+			    SOURCE_NODE, w);
 	}
 	if (m->notify_fd != -1)
 		watch_fd(set, m->notify_fd, POLLIN, SOURCE_NOTIFY, NULL);
@@ -447,6 +454,9 @@ act_on_workers(struct master *m, const struct pollset *set, int64_t now_ms)
 		if (set->sources[i].kind == SOURCE_TRAP &&
 		    set->fds[i].fd == w->process.trap_fd)
 			watch_trap(m, w, (revents & POLLIN) == 0, now_ms);
+		if (set->sources[i].kind == SOURCE_NODE &&
+		    (revents & (POLLIN | POLLHUP | POLLERR)) != 0)
+			post_node(m, w, now_ms);
 		if (set->sources[i].kind == SOURCE_NOTIFY)
 			watch_notify(m, now_ms);
 	}

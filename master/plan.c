@@ -31,6 +31,8 @@ enum option_value {
 	OPT_ENV_FILE,
 	OPT_USER,
 	OPT_RETAIN,
+	OPT_NODE,
+	OPT_NO_NODE,
 };
 
 static const struct option longs[] = {
@@ -53,6 +55,8 @@ static const struct option longs[] = {
 	{ "env-file",		required_argument, NULL, OPT_ENV_FILE },
 	{ "user",		required_argument, NULL, OPT_USER },
 	{ "retain",		required_argument, NULL, OPT_RETAIN },
+	{ "node",		no_argument,	   NULL, OPT_NODE },
+	{ "no-node",		no_argument,	   NULL, OPT_NO_NODE },
 	{ "quiet",		no_argument,	   NULL, 'q' },
 	{ "verbose",		no_argument,	   NULL, 'v' },
 	{ NULL, 0, NULL, 0 },
@@ -333,12 +337,22 @@ find_paths(struct plan *plan)
 	}
 }
 
+/* A program that starts node itself would hand on a closed channel. */
+static bool
+is_node(const char *command)
+{
+	const char *name = strrchr(command, '/');
+
+	name = name == NULL ? command : name + 1;
+	return strcmp(name, "node") == 0 || strcmp(name, "nodejs") == 0;
+}
+
 void
 plan_read(struct plan *plan, int argc, char **argv)
 {
 	const char *chdir_to = NULL, *env_file = NULL;
 	const char *path = NULL, *name = NULL;
-	int opt;
+	int opt, node = -1;
 
 	*plan = defaults;
 	plan->uid = geteuid();
@@ -415,6 +429,12 @@ plan_read(struct plan *plan, int argc, char **argv)
 		case OPT_USER:
 			read_user(plan, optarg);
 			break;
+		case OPT_NODE:
+			node = true;
+			break;
+		case OPT_NO_NODE:
+			node = false;
+			break;
 		case OPT_RETAIN:
 			read_size("--retain", optarg, &plan->retain);
 			break;
@@ -424,6 +444,7 @@ plan_read(struct plan *plan, int argc, char **argv)
 		fatalx(2, "run: no command; say what to run, such as: "
 		    "crr run -- ./server");
 	plan->command = argv + optind;
+	plan->node = node == -1 ? is_node(plan->command[0]) : node;
 	if (plan->workers == 0)
 		plan->workers = system_cpus();
 	if (plan->workers > PLAN_WORKERS_MAX)

@@ -51,6 +51,7 @@ struct plan {
 	int64_t	 drain_ms;		/* 0: none */
 	int64_t	 stop_timeout_ms;
 	int64_t	 hang_ms;		/* 0: never replaced for that */
+	bool	 node;			/* give workers Node's channel */
 	uint64_t retain;		/* bytes of the bus's values; 0: none */
 	int	 stop_signal;
 	char	 user[64];		/* "": the master's own identity */

@@ -1,5 +1,7 @@
 #include <string.h>
 
+#include "log.h"
+#include "node.h"
 #include "post.h"
 #include "watch.h"
 
@@ -88,6 +90,123 @@ post_handle(struct master *m, struct conn *c, const struct ipc_frame *f)
 		publish(m, c, f);
 }
 
+/* A process that has just been started may speak. */
+static void
+join(struct master *m, struct worker *w)
+{
+	const struct bus_identity who = {
+		.origin = (uint64_t)w->process.group,
+		.worker = w->id,
+		.pid = (int)w->process.pid,
+	};
+
+	w->node = node_open(&m->bus, &who, w->process.channel_fd);
+	w->process.channel_fd = -1;
+	if (w->node == NULL)
+		log_warn("worker %d: Node's channel", w->id);
+}
+
+static void
+hang_up(struct master *m, struct worker *w)
+{
+	node_close(&m->bus, w->node);
+	w->node = NULL;
+}
+
+static void
+publish_node(struct master *m, const struct worker *w,
+    const struct node_said *said)
+{
+	const struct bus_identity who = {
+		.origin = (uint64_t)w->process.group,
+		.worker = w->id,
+		.pid = (int)w->process.pid,
+	};
+	uint64_t seq;
+
+	if (bus_publish(&m->bus, said->word == NODE_SAVE ? PROTO_SAVE :
+	    PROTO_DELETE, &who, said->payload, said->len, &seq) == -1)
+		log_warnx("worker %d: out of memory: a message was not sent",
+		    w->id);
+}
+
+static void
+obey(struct master *m, struct worker *w, const struct node_said *said,
+    int64_t now_ms)
+{
+	switch (said->word) {
+	case NODE_NOTHING:
+	case NODE_OTHER:
+		break;
+	case NODE_READY:
+		watch_ready(m, w->process.pid, now_ms);
+		break;
+	case NODE_RELOAD:
+		if (!m->pool.stopping)
+			master_reload(m, now_ms);
+		break;
+	case NODE_RESET:
+		master_reset(m, now_ms);
+		break;
+	case NODE_SAVE:
+	case NODE_DELETE:
+		publish_node(m, w, said);
+		break;
+	case NODE_WRONG:
+		log_warnx("worker %d: on Node's channel %s: passed over", w->id,
+		    said->why);
+		break;
+	}
+}
+
+/* Returns -1 at the channel's end. */
+static int
+listen_to(struct master *m, struct worker *w, int64_t now_ms)
+{
+	struct node_said said;
+	int rc;
+
+	rc = node_read(w->node);
+	do {
+		node_next(w->node, &said);
+		obey(m, w, &said, now_ms);
+	} while (said.word != NODE_NOTHING);
+	return rc;
+}
+
+void
+post_node(struct master *m, struct worker *w, int64_t now_ms)
+{
+	if (w->node != NULL && listen_to(m, w, now_ms) == -1)
+		hang_up(m, w);
+}
+
+void
+post_leave(struct master *m, struct worker *w, int64_t now_ms)
+{
+	if (w->node == NULL)
+		return;
+	while (listen_to(m, w, now_ms) == 0 && node_is_readable(w->node))
+		continue;
+	hang_up(m, w);
+}
+
+static void
+turn_nodes(struct master *m)
+{
+	struct worker *w;
+	int i;
+
+	for (i = 0; i < m->pool.nseats; i++) {
+		w = m->pool.seat[i];
+		if (w->process.channel_fd != -1)
+			join(m, w);
+		if (w->node != NULL && node_pending(w->node) &&
+		    node_write(&m->bus, w->node) == -1)
+			hang_up(m, w);
+	}
+}
+
 void
 post_turn(struct master *m, int64_t now_ms)
 {
@@ -97,6 +216,8 @@ post_turn(struct master *m, int64_t now_ms)
 		if (c->subscriber != NULL && bus_pending(c->subscriber))
 			conn_flush(c);
 	}
+	if (m->plan.node)
+		turn_nodes(m);
 	m->held = bus_turn(&m->bus, now_ms, &m->hold_ms);
 }
 

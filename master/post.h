@@ -21,6 +21,12 @@ void	 post_handle(struct master *m, struct conn *c,
 /* Find out who is at the other end of a connection: c->who. */
 void	 post_identify(struct master *m, struct conn *c);
 
+/* Node's channel of a worker: act on what it says, and drop it at its end. */
+void	 post_node(struct master *m, struct worker *w, int64_t now_ms);
+
+/* The worker has ended: act on its last words, and hang up. */
+void	 post_leave(struct master *m, struct worker *w, int64_t now_ms);
+
 /*
  * Write what is queued to all who take it, drop what is too much, and decide
  * whether senders are held. At the end of a turn of the loop.

@@ -32,6 +32,7 @@ struct child {
 	unsigned generation;
 	pid_t	 master;
 	int	 birth_fd;
+	int	 channel_fd;		/* -1: none */
 };
 
 int64_t
@@ -58,6 +59,7 @@ process_init(struct process *p)
 	memset(p, 0, sizeof(*p));
 	p->birth_fd = -1;
 	p->trap_fd = -1;
+	p->channel_fd = -1;
 }
 
 static void say_failed(const struct child *, int, const char *, ...)
@@ -120,6 +122,8 @@ clean_environment(void)
 		"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
 		"SERVER_STARTER_PORT", "EINHORN_FD_COUNT", "CRR_SOCKET",
 		"CRR_WORKER_ID", "CRR_WORKERS", "CRR_GENERATION",
+		"NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE",
+		"NODE_UNIQUE_ID",
 	};
 	size_t i;
 
@@ -213,6 +217,9 @@ hand_over(struct child *c)
 	c->birth_fd = move_up(c->birth_fd);
 	if (c->birth_fd == -1)
 		return -1;
+	if (c->channel_fd != -1 &&
+	    (c->channel_fd = move_up(c->channel_fd)) == -1)
+		return -1;
 	for (i = 0; i < ls->n; i++) {
 		if (!ls->list[i]->handed)
 			continue;
@@ -226,6 +233,11 @@ hand_over(struct child *c)
 	for (i = 0; i < h.n; i++) {
 		if (dup2(h.above[i], HANDED_FIRST + i) == -1)
 			return -1;
+	}
+	if (c->channel_fd != -1) {
+		if (dup2(c->channel_fd, HANDED_FIRST + h.n) == -1)
+			return -1;
+		set_number("NODE_CHANNEL_FD", HANDED_FIRST + h.n);
 	}
 	if (h.n == 0)
 		return 0;
@@ -326,19 +338,37 @@ run_child(struct child *c)
 	    code == 127 ? "check its path and $PATH" : "is it executable?");
 }
 
+static void
+close_both(const int *pair)
+{
+	int error = errno;
+
+	if (pair[0] != -1) {
+		close(pair[0]);
+		close(pair[1]);
+	}
+	errno = error;
+}
+
 int
 process_start(struct process *p, const struct launch *launch, int id, int seat,
     unsigned generation)
 {
-	struct child child = { launch, id, seat, generation, getpid(), -1 };
+	struct child child = { launch, id, seat, generation, getpid(), -1, -1 };
+	int pair[2], channel[2] = { -1, -1 }, error;
 	sigset_t all, before;
-	int pair[2], error;
 	pid_t pid;
 
 	process_init(p);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+	if (launch->plan->node && socketpair(AF_UNIX,
+	    SOCK_STREAM | SOCK_CLOEXEC, 0, channel) == -1)
 		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
+		close_both(channel);
+		return -1;
+	}
 	child.birth_fd = pair[1];
+	child.channel_fd = channel[1];
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
 	pid = fork();
@@ -346,12 +376,16 @@ process_start(struct process *p, const struct launch *launch, int id, int seat,
 	if (pid == 0)
 		run_child(&child);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	close(pair[1]);
 	if (pid == -1) {
-		close(pair[0]);
+		close_both(pair);
+		close_both(channel);
 		errno = error;
 		return -1;
 	}
+	close(pair[1]);
+	if (channel[1] != -1)
+		close(channel[1]);
+	p->channel_fd = channel[0];
 	setpgid(pid, pid);
 	p->mark.socket = launch->plan->socket;
 	p->mark.id = id;
@@ -465,6 +499,9 @@ process_ended(struct process *p)
 	if (p->birth_fd != -1)
 		close(p->birth_fd);
 	p->birth_fd = -1;
+	if (p->channel_fd != -1)
+		close(p->channel_fd);
+	p->channel_fd = -1;
 	p->pid = 0;
 	p->listen_pid = 0;
 	p->rest = p->trap_fd != -1;

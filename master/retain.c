@@ -174,6 +174,7 @@ grow(struct retain *r)
 static struct entry *
 make_entry(const unsigned char *frame, size_t len)
 {
+	unsigned char *flags;
 	struct entry *e;
 
 	e = calloc(1, sizeof(*e));
@@ -188,7 +189,8 @@ make_entry(const unsigned char *frame, size_t len)
 	e->frame->len = len;
 	memcpy(e->frame->bytes, frame, len);
 	/* The flags, before the lengths. */
-	ipc_put16(e->frame->bytes + PROTO_HEADER + 16, PROTO_MESSAGE_RETAINED);
+	flags = e->frame->bytes + PROTO_HEADER + 16;
+	ipc_put16(flags, ipc_get16(flags) | PROTO_MESSAGE_RETAINED);
 	return e;
 }
 

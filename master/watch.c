@@ -8,6 +8,7 @@
 #include "drain.h"
 #include "log.h"
 #include "notify.h"
+#include "post.h"
 #include "system.h"
 #include "trap.h"
 #include "watch.h"
@@ -98,6 +99,7 @@ ended(struct master *m, struct worker *w, int wstatus, int64_t now_ms)
 
 	hint_at_daemon(w, wstatus);
 	watch_birth(m, w, now_ms);
+	post_leave(m, w, now_ms);
 	worker_ended(w, wstatus, &m->pool.rules, now_ms);
 	listeners_release(&m->listeners, w->seat, true);
 	/* It may have shut its listening socket down, which is ours too. */

@@ -56,6 +56,7 @@ struct worker {
 	bool	 candidate;		/* of a reload: its predecessor serves */
 	struct process process;
 	struct drain *drain;		/* watch.c's, while DRAINING; or NULL */
+	struct node *node;		/* post.c's: Node's channel; or NULL */
 	int64_t	 deadline_ms;		/* monotonic; 0: none */
 	int64_t	 alive_ms;		/* when being alive makes it ready; 0 */
 	int64_t	 started_ms;		/* this process */

@@ -92,7 +92,7 @@ stripped_size() {
 	need_plain
 	size=$(stripped_size)
 	echo "$size bytes"
-	[ "$size" -lt 120000 ]
+	[ "$size" -lt $((120 * 1024)) ]
 }
 
 @test "a master of 8 workers has less than 2.5 MB resident" {

@@ -64,6 +64,7 @@ void
 process_init(struct process *p)
 {
 	memset(p, 0, sizeof(*p));
+	p->channel_fd = -1;
 	p->birth_fd = -1;
 	p->trap_fd = -1;
 }

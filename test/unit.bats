@@ -5,7 +5,7 @@
 
 load helper
 
-UNITS="address bus event inhand ipc listener parse reload trap worker"
+UNITS="address bus event inhand ipc jsonline listener parse reload trap worker"
 
 unit() {
 	# One reads doc/protocol.md.
@@ -47,6 +47,10 @@ unit() {
 
 @test "the wire (unit)" {
 	unit ipc
+}
+
+@test "lines of JSON (unit)" {
+	unit jsonline
 }
 
 @test "listeners (unit)" {

@@ -1,0 +1,49 @@
+// An Express app that keeps a cache in each worker, and all of them in step.
+//
+//	npm install express
+//	crr run --retain 64M -- node server.js
+//
+// It needs nothing of crr's: process.send() and process.on("message") are
+// Node's own, the words those of the package cluster-rolling-restart.
+
+const express = require("express");
+const app = express();
+const cache = new Map();
+
+app.get("/", (req, res) => res.send(`I'm pid ${process.pid}`));
+
+app.get("/reload", (req, res) => {
+  process.send({ cmd: "reload" });
+  res.send("reload requested");
+});
+
+app.get("/reload-reset", (req, res) => {
+  process.send({ cmd: "reload-reset" });
+  res.send("reload reset");
+});
+
+app.get("/save/:id/:data", (req, res) => {
+  const { id, data } = req.params;
+  cache.set(id, data);
+  process.send({ cmd: "saveBroadcast", pid: process.pid, id, data, name: "demo" });
+  res.send("saved");
+});
+
+app.get("/delete/:id", (req, res) => {
+  const { id } = req.params;
+  const data = cache.get(id) ?? "";
+  cache.delete(id);
+  process.send({ cmd: "deleteBroadcast", pid: process.pid, id, data, name: "demo" });
+  res.send("deleted");
+});
+
+app.get("/get/:id", (req, res) => res.send(cache.get(req.params.id) ?? ""));
+
+process.on("message", ({ cmd, id, data }) => {
+  if (cmd === "saveCommand") cache.set(id, data);
+  if (cmd === "deleteCommand") cache.delete(id);
+  // Messages were lost: rather an empty cache than a stale one.
+  if (cmd === "lagged") cache.clear();
+});
+
+app.listen(process.env.PORT ?? 8080);
