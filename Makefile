@@ -5,7 +5,7 @@ BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 INSTALL ?= install
 CC ?= cc
-CFLAGS ?= -Os
+CFLAGS ?= $(SMALL)
 STRIP ?= strip
 B ?= build
 
@@ -15,10 +15,16 @@ OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(WARN) -ffunction-sections \
 	-fdata-sections -fno-asynchronous-unwind-tables -fno-plt -MMD -MP
 OUR_LDFLAGS = -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,now $(PACK)
 
-# Relative relocations packed, where linker and libc know how: 4 kB less.
-PACK := $(shell d=$$(mktemp -d) && echo 'int main(void){return 0;}' >$$d/a.c \
-	&& $(CC) -Wl,-z,pack-relative-relocs -o $$d/a $$d/a.c 2>/dev/null \
-	&& $$d/a && echo -Wl,-z,pack-relative-relocs; rm -rf $$d)
+comma = ,
+
+# Flags that make crr smaller, where compiler, linker and libc know them: 12 kB
+# together. $(call try,FLAGS,ELSE) is FLAGS, or ELSE.
+try = $(shell d=$$(mktemp -d) && echo 'int main(void){return 0;}' >$$d/a.c \
+	&& $(CC) $(1) -o $$d/a $$d/a.c 2>$$d/err && $$d/a && test ! -s $$d/err \
+	&& echo '$(1)' || echo '$(2)'; rm -rf $$d)
+PACK := $(call try,-Wl$(comma)-z$(comma)pack-relative-relocs)
+SMALL := $(call try,-Oz,-Os)
+LTO := $(call try,-flto -flto-partition=one -ffat-lto-objects)
 
 # What only Linux has, or its stand-ins: make PORTABLE=1 picks those.
 SYSTEM = $(shell uname -s)
@@ -32,7 +38,7 @@ endif
 GROUND = ipc.c event.c log.c out.c parse.c text.c usage.c
 CLIENT = $(wildcard client/*.c)
 MASTER = master/master.c master/setup.c master/request.c master/status.c master/watch.c master/stuck.c \
-	master/conn.c master/bus.c master/retain.c master/node.c master/jsonline.c master/post.c master/control.c master/signals.c master/plan.c \
+	master/conn.c master/bus.c master/retain.c master/node.c master/jsonline.c master/cluster.c master/post.c master/control.c master/signals.c master/plan.c \
 	master/signame.c master/pool.c master/reload.c master/worker.c \
 	master/process.c master/envfile.c master/listener.c \
 	master/unixpath.c master/address.c $(SYS)
@@ -48,11 +54,11 @@ crr: $B/crr
 	cp $B/crr $@
 
 $B/crr: $(OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(OUR_LDFLAGS) -o $@ $(OBJ)
+	$(CC) $(CFLAGS) $(LTO) $(LDFLAGS) $(OUR_LDFLAGS) -o $@ $(OBJ)
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<
+	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LTO) $(CPPFLAGS) -c -o $@ $<
 
 tools: $(TOOLS) $(UNITS)
 

@@ -86,6 +86,8 @@ static const struct text {
 "                         later (default: none)\n"
 "      --node, --no-node  Node's channel for process.send(), or none (default:\n"
 "                         where the command is node)\n"
+"      --node-cluster     play the primary of Node's cluster module, for a\n"
+"                         program that forks workers if it is the primary\n"
 "  -q, --quiet            no lines on stdout, warnings and errors alone\n"
 "  -v, --verbose          debug lines on stderr\n"
 "\n"

@@ -206,9 +206,14 @@ equals(const char *key, size_t len, const char *name)
 	return len == strlen(name) && memcmp(key, name, len) == 0;
 }
 
+/* Where the value of a member is to be noted; NULL: nowhere. */
+typedef struct jsonline_value *finder(void *arg, const char *key, size_t len);
+
 static struct jsonline_value *
-member(struct jsonline *j, const char *key, size_t len)
+known_member(void *arg, const char *key, size_t len)
 {
+	struct jsonline *j = arg;
+
 	if (equals(key, len, "cmd"))
 		return &j->cmd;
 	if (equals(key, len, "pid"))
@@ -222,8 +227,21 @@ member(struct jsonline *j, const char *key, size_t len)
 	return NULL;
 }
 
+struct wanted {
+	const char *name;
+	struct jsonline_value value;
+};
+
+static struct jsonline_value *
+wanted_member(void *arg, const char *key, size_t len)
+{
+	struct wanted *w = arg;
+
+	return equals(key, len, w->name) ? &w->value : NULL;
+}
+
 static int
-read_member(struct reader *r, struct jsonline *j)
+read_member(struct reader *r, finder *find, void *arg)
 {
 	struct jsonline_value *v;
 	const char *begin, *key;
@@ -232,7 +250,7 @@ read_member(struct reader *r, struct jsonline *j)
 	key = r->at + 1;
 	if (read_string(r) == -1)
 		return -1;
-	v = member(j, key, (size_t)(r->at - 1 - key));
+	v = find(arg, key, (size_t)(r->at - 1 - key));
 	skip_space(r);
 	if (peek(r) != ':')
 		return wrong(r);
@@ -247,7 +265,7 @@ read_member(struct reader *r, struct jsonline *j)
 }
 
 static int
-read_members(struct reader *r, struct jsonline *j)
+read_members(struct reader *r, finder *find, void *arg)
 {
 	r->at++;
 	skip_space(r);
@@ -256,7 +274,7 @@ read_members(struct reader *r, struct jsonline *j)
 		return 0;
 	}
 	for (;;) {
-		if (read_member(r, j) == -1)
+		if (read_member(r, find, arg) == -1)
 			return -1;
 		skip_space(r);
 		if (peek(r) == '}') {
@@ -278,12 +296,24 @@ jsonline_read(struct jsonline *j, const char *line, size_t len)
 	memset(j, 0, sizeof(*j));
 	skip_space(&r);
 	j->all.at = r.at;
-	rc = peek(&r) == '{' ? read_members(&r, j) : read_value(&r);
+	rc = peek(&r) == '{' ? read_members(&r, known_member, j) :
+	    read_value(&r);
 	if (rc == -1)
 		return -1;
 	j->all.len = (size_t)(r.at - j->all.at);
 	skip_space(&r);
 	return r.at == r.end ? 0 : -1;
+}
+
+struct jsonline_value
+jsonline_find(const struct jsonline_value *object, const char *name)
+{
+	struct reader r = { object->at, object->at + object->len };
+	struct wanted w = { .name = name };
+
+	if (object->len > 0 && *object->at == '{')
+		read_members(&r, wanted_member, &w);
+	return w.value;
 }
 
 bool

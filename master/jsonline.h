@@ -26,6 +26,10 @@ struct jsonline {
 /* Read a line without its newline. Returns 0, or -1: it is no JSON. */
 int	 jsonline_read(struct jsonline *j, const char *line, size_t len);
 
+/* The last member of that name of an object that has been read; or none. */
+struct jsonline_value jsonline_find(const struct jsonline_value *object,
+	    const char *name);
+
 /* Tell whether a value is the string, which needs no escape. */
 bool	 jsonline_is(const struct jsonline_value *v, const char *string);
 

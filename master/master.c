@@ -321,7 +321,8 @@ fill(struct pollset *set, const struct master *m)
 		if (w->node != NULL)
 			watch_fd(set, node_fd(w->node),
 			    (short)((m->held ? 0 : POLLIN) |
-			    (node_pending(w->node) ? POLLOUT : 0)),
+			    (node_pending(w->node) && !m->gathering ?
+			    POLLOUT : 0)),
 			    SOURCE_NODE, w);
 	}
 	if (m->notify_fd != -1)
@@ -330,7 +331,8 @@ fill(struct pollset *set, const struct master *m)
 		watch_fd(set, m->control.fd, POLLIN, SOURCE_CONTROL, NULL);
 	for (c = m->conns; c != NULL; c = c->next)
 		watch_fd(set, c->fd,
-		    (short)((conn_wants_output(c) ? POLLOUT : 0) |
+		    (short)((conn_wants_output(c) && !m->gathering ?
+		    POLLOUT : 0) |
 		    (conn_wants_input(c) && !post_is_held(m, c) ? POLLIN : 0)),
 		    SOURCE_CONN, c);
 }
@@ -356,6 +358,8 @@ timeout(const struct master *m)
 	sooner(&next_ms, m->hold_ms);
 	for (c = m->conns; c != NULL; c = c->next)
 		sooner(&next_ms, c->deadline_ms);
+	if (m->gathering)
+		return 0;
 	if (next_ms == 0)
 		return -1;
 	return next_ms <= now_ms ? 0 : (int)(next_ms - now_ms);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "bus.h"
+#include "cluster.h"
 #include "conn.h"
 #include "control.h"
 #include "event.h"
@@ -30,7 +31,12 @@ struct master {
 	struct conn *conns;
 	int	 nconns;		/* subscribers apart */
 	struct bus bus;
+	struct cluster cluster;
 	uint64_t strangers;		/* who have come to the bus so far */
+	uint64_t turned_seq;		/* of the bus, as of the last turn */
+	uint64_t written_end;		/* of the stream, as last written out */
+	bool	 gathering;		/* messages come: more are waited for,
+					   not longer than a turn */
 	bool	 held;			/* who sends messages, for subscribers
 					   that are behind … */
 	int64_t	 hold_ms;		/* … until then at most; 0 */

@@ -1,13 +1,13 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "jsonline.h"
 #include "node.h"
 #include "text.h"
 
@@ -24,6 +24,13 @@ struct pile {
 	size_t	 size, begin, end;
 };
 
+/* A descriptor that goes out with a line. */
+struct gift {
+	size_t	 left;			/* bytes of out before the line */
+	size_t	 len;			/* bytes of the line */
+	int	 fd;			/* ours */
+};
+
 struct node {
 	int	 fd;
 	struct bus_identity who;
@@ -31,6 +38,8 @@ struct node {
 	struct pile in, out;
 	size_t	 scanned;		/* of in: holds no newline */
 	bool	 skipping;		/* the rest of a line that is too long */
+	struct gift *gifts;		/* in their order */
+	size_t	 ngifts;
 	unsigned char *payload;		/* of the message said last */
 };
 
@@ -106,6 +115,9 @@ node_close(struct bus *bus, struct node *n)
 		return;
 	bus_unsubscribe(bus, n->subscriber);
 	close(n->fd);
+	while (n->ngifts > 0)
+		close(n->gifts[--n->ngifts].fd);
+	free(n->gifts);
 	free(n->in.bytes);
 	free(n->out.bytes);
 	free(n->payload);
@@ -273,7 +285,10 @@ understand(struct node *n, const char *line, size_t len,
 		said->word = NODE_READY;
 	else if (jsonline_is(&j.cmd, "reload"))
 		said->word = NODE_RELOAD;
-	else if (jsonline_is(&j.cmd, "reload-reset") ||
+	else if (jsonline_is(&j.cmd, "NODE_CLUSTER")) {
+		said->word = NODE_CLUSTER;
+		said->object = j.all;
+	} else if (jsonline_is(&j.cmd, "reload-reset") ||
 	    jsonline_is(&j.cmd, "reset-reload"))
 		said->word = NODE_RESET;
 	else if (jsonline_is(&j.cmd, "saveBroadcast")) {
@@ -409,6 +424,83 @@ node_pending(struct node *n)
 }
 
 int
+node_say(struct node *n, const char *line, size_t len, int fd)
+{
+	size_t before = n->out.end - n->out.begin;
+	struct gift *gifts, g = { before, len, -1 };
+
+	if (fd != -1) {
+		gifts = realloc(n->gifts, (n->ngifts + 1) * sizeof(*gifts));
+		if (gifts == NULL)
+			return -1;
+		n->gifts = gifts;
+		g.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (g.fd == -1)
+			return -1;
+	}
+	if (append(&n->out, line, len) == -1) {
+		if (g.fd != -1)
+			close(g.fd);
+		return -1;
+	}
+	if (g.fd != -1)
+		n->gifts[n->ngifts++] = g;
+	return 0;
+}
+
+static ssize_t
+send_gift(const struct node *n, const struct gift *g)
+{
+	struct iovec iov = {
+		.iov_base = n->out.bytes + n->out.begin,
+		.iov_len = g->len,
+	};
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg;
+
+	memset(&msg, 0, sizeof(msg));
+	memset(&control, 0, sizeof(control));
+	msg.msg_iov = &iov;
+	msg.msg_iovlen = 1;
+	msg.msg_control = &control;
+	msg.msg_controllen = sizeof(control.space);
+	control.head.cmsg_level = SOL_SOCKET;
+	control.head.cmsg_type = SCM_RIGHTS;
+	control.head.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.head), &g->fd, sizeof(int));
+	return sendmsg(n->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Send what stands before the next descriptor, or the line that it goes with,
+ * by itself: Node takes it from the piece in which that line ends. */
+static ssize_t
+send_some(struct node *n)
+{
+	size_t len = n->out.end - n->out.begin, i;
+	ssize_t sent;
+
+	if (n->ngifts > 0 && n->gifts[0].left == 0) {
+		sent = send_gift(n, &n->gifts[0]);
+		if (sent == -1)
+			return -1;
+		close(n->gifts[0].fd);
+		n->ngifts--;
+		memmove(n->gifts, n->gifts + 1, n->ngifts * sizeof(*n->gifts));
+	} else {
+		if (n->ngifts > 0 && n->gifts[0].left < len)
+			len = n->gifts[0].left;
+		sent = send(n->fd, n->out.bytes + n->out.begin, len,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
+	for (i = 0; sent > 0 && i < n->ngifts; i++)
+		n->gifts[i].left -= (size_t)sent;
+	return sent;
+}
+
+int
 node_write(struct bus *bus, struct node *n)
 {
 	ssize_t sent;
@@ -417,8 +509,7 @@ node_write(struct bus *bus, struct node *n)
 		convert(bus, n);
 		if (n->out.begin == n->out.end)
 			return 0;
-		sent = send(n->fd, n->out.bytes + n->out.begin,
-		    n->out.end - n->out.begin, MSG_NOSIGNAL | MSG_DONTWAIT);
+		sent = send_some(n);
 		if (sent == -1)
 			return errno == EAGAIN || errno == EINTR ? 0 : -1;
 		use(&n->out, (size_t)sent);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "bus.h"
+#include "jsonline.h"
 
 struct node;
 
@@ -22,6 +23,7 @@ enum node_word {
 	NODE_RESET,
 	NODE_SAVE,
 	NODE_DELETE,
+	NODE_CLUSTER,			/* of Node's cluster module: object */
 	NODE_WRONG,			/* why says how */
 };
 
@@ -30,6 +32,7 @@ struct node_said {
 	const unsigned char *payload;	/* of SAVE and DELETE: a bus message's,
 					   valid until the next call */
 	size_t	 len;			/* bytes */
+	struct jsonline_value object;	/* valid until the next node_read */
 	const char *why;
 };
 
@@ -54,6 +57,12 @@ int	 node_fd(const struct node *n);
 
 /* What the next line says. */
 void	 node_next(struct node *n, struct node_said *said);
+
+/*
+ * Say a line to the worker, its newline included, and give it a descriptor with
+ * it (-1: none), which stays the caller's. Returns 0 or -1 and errno.
+ */
+int	 node_say(struct node *n, const char *line, size_t len, int fd);
 
 /* There is something to write. */
 bool	 node_pending(struct node *n);

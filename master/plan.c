@@ -33,6 +33,7 @@ enum option_value {
 	OPT_RETAIN,
 	OPT_NODE,
 	OPT_NO_NODE,
+	OPT_NODE_CLUSTER,
 };
 
 static const struct option longs[] = {
@@ -57,6 +58,7 @@ static const struct option longs[] = {
 	{ "retain",		required_argument, NULL, OPT_RETAIN },
 	{ "node",		no_argument,	   NULL, OPT_NODE },
 	{ "no-node",		no_argument,	   NULL, OPT_NO_NODE },
+	{ "node-cluster",	no_argument,	   NULL, OPT_NODE_CLUSTER },
 	{ "quiet",		no_argument,	   NULL, 'q' },
 	{ "verbose",		no_argument,	   NULL, 'v' },
 	{ NULL, 0, NULL, 0 },
@@ -434,6 +436,10 @@ plan_read(struct plan *plan, int argc, char **argv)
 			break;
 		case OPT_NO_NODE:
 			node = false;
+			break;
+		case OPT_NODE_CLUSTER:
+			node = true;
+			plan->node_cluster = true;
 			break;
 		case OPT_RETAIN:
 			read_size("--retain", optarg, &plan->retain);

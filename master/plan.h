@@ -52,6 +52,7 @@ struct plan {
 	int64_t	 stop_timeout_ms;
 	int64_t	 hang_ms;		/* 0: never replaced for that */
 	bool	 node;			/* give workers Node's channel */
+	bool	 node_cluster;		/* and play the primary on it */
 	uint64_t retain;		/* bytes of the bus's values; 0: none */
 	int	 stop_signal;
 	char	 user[64];		/* "": the master's own identity */

@@ -1,9 +1,12 @@
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "node.h"
 #include "post.h"
 #include "watch.h"
+
+enum { GATHER_MAX = 64 << 10 };		/* bytes */
 
 /* Below it, origins are the process groups of workers. */
 #define FIRST_STRANGER (UINT64_C(1) << 32)
@@ -131,6 +134,23 @@ publish_node(struct master *m, const struct worker *w,
 }
 
 static void
+play_primary(struct master *m, struct worker *w, const struct node_said *said,
+    int64_t now_ms)
+{
+	const struct cluster_worker asker = {
+		.node = w->node,
+		.seat = w->seat,
+		.generation = w->generation,
+		.may_bind_low = m->plan.uid == geteuid() || m->plan.uid == 0,
+	};
+	struct listener *l;
+
+	l = cluster_hear(&m->cluster, &m->listeners, &asker, &said->object);
+	if (l != NULL)
+		watch_listens(m, w, l, w->process.pid, now_ms);
+}
+
+static void
 obey(struct master *m, struct worker *w, const struct node_said *said,
     int64_t now_ms)
 {
@@ -151,6 +171,10 @@ obey(struct master *m, struct worker *w, const struct node_said *said,
 	case NODE_SAVE:
 	case NODE_DELETE:
 		publish_node(m, w, said);
+		break;
+	case NODE_CLUSTER:
+		if (m->plan.node_cluster)
+			play_primary(m, w, said, now_ms);
 		break;
 	case NODE_WRONG:
 		log_warnx("worker %d: on Node's channel %s: passed over", w->id,
@@ -191,6 +215,22 @@ post_leave(struct master *m, struct worker *w, int64_t now_ms)
 	hang_up(m, w);
 }
 
+/*
+ * While senders go on sending, what is queued is gathered: a call for many
+ * messages costs little more than one for one.
+ */
+static bool
+gathers(struct master *m)
+{
+	bool fresh = m->bus.seq != m->turned_seq;
+
+	m->turned_seq = m->bus.seq;
+	if (fresh && m->bus.end - m->written_end < GATHER_MAX)
+		return true;
+	m->written_end = m->bus.end;
+	return false;
+}
+
 static void
 turn_nodes(struct master *m)
 {
@@ -207,8 +247,8 @@ turn_nodes(struct master *m)
 	}
 }
 
-void
-post_turn(struct master *m, int64_t now_ms)
+static void
+turn_conns(struct master *m)
 {
 	struct conn *c;
 
@@ -216,8 +256,17 @@ post_turn(struct master *m, int64_t now_ms)
 		if (c->subscriber != NULL && bus_pending(c->subscriber))
 			conn_flush(c);
 	}
-	if (m->plan.node)
-		turn_nodes(m);
+}
+
+void
+post_turn(struct master *m, int64_t now_ms)
+{
+	m->gathering = gathers(m);
+	if (!m->gathering) {
+		turn_conns(m);
+		if (m->plan.node)
+			turn_nodes(m);
+	}
 	m->held = bus_turn(&m->bus, now_ms, &m->hold_ms);
 }
 

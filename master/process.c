@@ -238,6 +238,8 @@ hand_over(struct child *c)
 		if (dup2(c->channel_fd, HANDED_FIRST + h.n) == -1)
 			return -1;
 		set_number("NODE_CHANNEL_FD", HANDED_FIRST + h.n);
+		if (c->launch->plan->node_cluster)
+			set_number("NODE_UNIQUE_ID", c->id + 1);
 	}
 	if (h.n == 0)
 		return 0;

@@ -71,12 +71,12 @@ keep_for_workers(int fd, const char *path)
 static void
 set_trap(struct master *m)
 {
+	bool gives = m->plan.nlisten > 0 || m->plan.node_cluster;
 	const char *why;
 
 	m->launch.trap = false;
 	if (!m->plan.share) {
-		if (m->plan.ready == PLAN_READY_LISTEN &&
-		    m->plan.nlisten == 0)
+		if (m->plan.ready == PLAN_READY_LISTEN && !gives)
 			fatalx(2, "--no-share: listen(2) is not seen; give "
 			    "addresses by -l, or say --ready notify or "
 			    "alive:TIME");
@@ -88,12 +88,12 @@ set_trap(struct master *m)
 	}
 	why = errno == EBUSY ? "another program catches calls around us" :
 	    strerror(errno);
-	if (m->plan.nlisten == 0 && m->plan.workers > 1)
+	if (!gives && m->plan.workers > 1)
 		fatalx(1, "bind(2) can't be caught here (%s): give the "
 		    "workers their addresses by -l, or run one by -w 1", why);
-	log_warnx("bind(2) can't be caught here (%s): workers share what is "
-	    "given by -l alone", why);
-	if (m->plan.nlisten == 0)
+	log_warnx("bind(2) can't be caught here (%s): workers share what "
+	    "crr gives them alone", why);
+	if (!gives)
 		m->plan.surge = 0;
 }
 
@@ -227,6 +227,7 @@ setup_end(struct master *m)
 	listeners_free(&m->listeners);
 	pool_free(&m->pool);
 	bus_free(&m->bus);
+	cluster_free(&m->cluster);
 	signals_close();
 	if (m->notify_fd != -1)
 		close(m->notify_fd);

@@ -203,12 +203,12 @@ watch_birth(struct master *m, struct worker *w, int64_t now_ms)
 	}
 }
 
-static void
-listens(struct master *m, struct worker *w, const struct trap_event *ev,
-    int64_t now_ms)
+void
+watch_listens(struct master *m, struct worker *w, struct listener *l,
+    pid_t pid, int64_t now_ms)
 {
-	w->process.listen_pid = ev->pid;
-	listener_hear(&m->listeners, ev->listener, w->seat, w->process.group);
+	w->process.listen_pid = pid;
+	listener_hear(&m->listeners, l, w->seat, w->process.group);
 	if (m->plan.ready == PLAN_READY_LISTEN &&
 	    listeners_heard(&m->listeners, w->seat, w->process.group))
 		up(m, w, now_ms);
@@ -232,7 +232,7 @@ watch_trap(struct master *m, struct worker *w, bool hung_up, int64_t now_ms)
 	case TRAP_BOUND:
 		break;
 	case TRAP_LISTENS:
-		listens(m, w, &ev, now_ms);
+		watch_listens(m, w, ev.listener, ev.pid, now_ms);
 		break;
 	case TRAP_REFUSED:
 		snprintf(w->refused, sizeof(w->refused), "%.*s",
