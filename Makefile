@@ -104,10 +104,33 @@ test check: crr tools servers
 
 # The whole suite again, crr and test programs under ASan and UBSan.
 check-asan: servers
-	$(MAKE) B=build-asan CFLAGS="-O1 -g -fsanitize=address,undefined \
+	$(MAKE) B=build-asan LTO= CFLAGS="-O1 -g -fsanitize=address,undefined \
 		-fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
 		build-asan/crr tools
 	CRR=$(CURDIR)/build-asan/crr BUILD=$(CURDIR)/build-asan test/run
+
+# Both parsers of what others send, so many seconds each, side by side; what is
+# new goes to $B/fuzz, what is kept of it to test/corpus.
+FUZZ_SECONDS ?= 30
+FUZZ_CFLAGS = -O1 -g -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=undefined
+FUZZ_frame = ipc.c event.c text.c master/bus.c master/retain.c
+FUZZ_jsonline = master/jsonline.c
+
+fuzz: fuzz-frame fuzz-jsonline
+
+.SECONDARY: $B/fuzz/frame $B/fuzz/jsonline
+
+fuzz-%: $B/fuzz/%
+	@mkdir -p $B/fuzz/new.$*
+	cd $B/fuzz && ./$* -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+		-print_final_stats=1 -verbosity=0 new.$* \
+		$(CURDIR)/test/corpus/$*
+
+$B/fuzz/%: test/fuzz_%.c $$(FUZZ_%)
+	@mkdir -p $(@D)
+	clang -std=c11 -D_GNU_SOURCE -I. $(WARN) $(FUZZ_CFLAGS) -o $@ $< \
+		$(FUZZ_$*)
 
 demo: crr $B/test/server $B/test/load
 	examples/demo
@@ -123,7 +146,7 @@ $B/bench/start: bench/reload.d/start.c
 	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
 lint:
-	$(MAKE) B=build-lint CFLAGS="-O2 -Werror" build-lint/crr tools
+	$(MAKE) B=build-lint LTO= CFLAGS="-O2 -Werror" build-lint/crr tools
 	cppcheck --quiet --error-exitcode=1 --std=c11 -I. -D_GNU_SOURCE \
 		--enable=warning,portability,performance \
 		--inline-suppr --suppress=missingIncludeSystem $(SRC)
@@ -150,5 +173,5 @@ dist:
 clean:
 	rm -rf build build-asan build-lint crr crr.tar.gz
 
-.PHONY: all tools servers test check check-asan bench demo lint install uninstall dist clean
+.PHONY: all tools servers test check check-asan fuzz bench demo lint install uninstall dist clean
 -include $(OBJ:.o=.d)

@@ -405,6 +405,15 @@ end(const struct ipc *ipc)
 	return -1;
 }
 
+/* An empty buffer is none at the beginning. */
+static enum ipc_result
+look(const struct ipc *ipc, struct ipc_frame *f)
+{
+	if (ipc->begin == ipc->end)
+		return ipc_parse("", 0, f);
+	return ipc_parse(ipc->buf + ipc->begin, ipc->end - ipc->begin, f);
+}
+
 int
 ipc_next(struct ipc *ipc, struct ipc_frame *f, int timeout_ms)
 {
@@ -413,8 +422,7 @@ ipc_next(struct ipc *ipc, struct ipc_frame *f, int timeout_ms)
 
 	drop(ipc);
 	for (;;) {
-		switch (ipc_parse(ipc->buf + ipc->begin,
-		    ipc->end - ipc->begin, f)) {
+		switch (look(ipc, f)) {
 		case IPC_FRAME:
 			ipc->taken = PROTO_HEADER + f->len;
 			return 1;
