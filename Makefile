@@ -3,6 +3,8 @@
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 INSTALL ?= install
 CC ?= cc
 CFLAGS ?= $(SMALL)
@@ -154,18 +156,47 @@ lint:
 		clang-tidy --quiet $$f -- -std=c11 -D_GNU_SOURCE -I. || exit 1; \
 	done
 	shellcheck -x test/run test/helper.bash test/servers/build .ci/run \
-		examples/demo
+		examples/demo examples/mirror examples/redis-bridge
 	shellcheck -x bench/reload bench/throughput test/*.bats
-	mandoc -Tlint -Wwarning doc/crr.1
+	mandoc -Tlint -Wwarning doc/crr.1 doc/crr.3
 
-install: $B/crr
-	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
+# The library: ipc.o for others, without what only this compiler reads.
+lib: $B/libcrr.a $B/crr.pc
+
+$B/lib/ipc.o: ipc.c
+	@mkdir -p $(@D)
+	$(CC) $(OUR_CFLAGS) $(CFLAGS) -fPIC $(CPPFLAGS) -c -o $@ $<
+
+$B/libcrr.a: $B/lib/ipc.o
+	rm -f $@
+	$(AR) rcs $@ $<
+
+$B/crr.pc: Makefile usage.h
+	@mkdir -p $(@D)
+	printf '%s\n' 'Name: crr' 'Description: messages of crr workers' \
+		"Version: $$(sed -n 's/.*CRR_VERSION "\(.*\)"/\1/p' usage.h)" \
+		'Cflags: -I$(INCLUDEDIR)/crr' 'Libs: -L$(LIBDIR) -lcrr' >$@
+
+install: $B/crr lib
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \
+		$(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(INCLUDEDIR)/crr \
+		$(DESTDIR)$(LIBDIR)/pkgconfig
 	$(INSTALL) -m 755 $B/crr $(DESTDIR)$(BINDIR)/crr
 	$(STRIP) $(DESTDIR)$(BINDIR)/crr
 	$(INSTALL) -m 644 doc/crr.1 $(DESTDIR)$(MANDIR)/man1/crr.1
+	$(INSTALL) -m 644 doc/crr.3 $(DESTDIR)$(MANDIR)/man3/crr.3
+	$(INSTALL) -m 644 ipc.h proto.h $(DESTDIR)$(INCLUDEDIR)/crr
+	$(INSTALL) -m 644 $B/libcrr.a $(DESTDIR)$(LIBDIR)
+	$(INSTALL) -m 644 $B/crr.pc $(DESTDIR)$(LIBDIR)/pkgconfig
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/crr $(DESTDIR)$(MANDIR)/man1/crr.1
+	rm -f $(DESTDIR)$(BINDIR)/crr $(DESTDIR)$(MANDIR)/man1/crr.1 \
+		$(DESTDIR)$(MANDIR)/man3/crr.3 \
+		$(DESTDIR)$(INCLUDEDIR)/crr/ipc.h \
+		$(DESTDIR)$(INCLUDEDIR)/crr/proto.h \
+		$(DESTDIR)$(LIBDIR)/libcrr.a \
+		$(DESTDIR)$(LIBDIR)/pkgconfig/crr.pc
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/crr
 
 dist:
 	git archive --prefix=crr/ -o crr.tar.gz HEAD
@@ -173,5 +204,5 @@ dist:
 clean:
 	rm -rf build build-asan build-lint crr crr.tar.gz
 
-.PHONY: all tools servers test check check-asan fuzz bench demo lint install uninstall dist clean
+.PHONY: all lib tools servers test check check-asan fuzz bench demo lint install uninstall dist clean
 -include $(OBJ:.o=.d)

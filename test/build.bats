@@ -152,7 +152,12 @@ stripped_size() {
 	(cd root && find . -type f | sort) >installed
 	diff installed - <<-EOF
 		./opt/bin/crr
+		./opt/include/crr/ipc.h
+		./opt/include/crr/proto.h
+		./opt/lib/libcrr.a
+		./opt/lib/pkgconfig/crr.pc
 		./opt/share/man/man1/crr.1
+		./opt/share/man/man3/crr.3
 	EOF
 	[ "$(stat -c %a root/opt/bin/crr)" -eq 755 ]
 	[ "$(stat -c %a root/opt/share/man/man1/crr.1)" -eq 644 ]
@@ -169,6 +174,6 @@ stripped_size() {
 
 @test "the manual is well-formed" {
 	need mandoc
-	run -0 mandoc -Tlint -Wwarning "$ROOT/doc/crr.1"
+	run -0 mandoc -Tlint -Wwarning "$ROOT/doc/crr.1" "$ROOT/doc/crr.3"
 	[ -z "$output" ]
 }

@@ -1,0 +1,205 @@
+/*
+ * A server that keeps a cache in each worker, and all of them in step, with
+ * crr's library:
+ *
+ *	cc -o cache cache.c $(pkg-config --cflags --libs crr)
+ *	PORT=8080 crr run --ready notify --retain 64M -- ./cache
+ *
+ * GET /, /save/ID/DATA, /get/ID, /delete/ID, /reload. One request at a time,
+ * one connection for each: what matters here is the bus beside it.
+ */
+
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+
+#include <err.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ipc.h"
+
+enum {
+	ENTRIES = 1024,
+	TEXT = 64,			/* bytes of an id or a value, and a NUL */
+};
+
+struct entry {
+	char	 id[TEXT], data[TEXT];
+};
+
+static struct entry cache[ENTRIES];
+
+static struct entry *
+find(const char *id)
+{
+	int i;
+
+	for (i = 0; i < ENTRIES; i++)
+		if (strcmp(cache[i].id, id) == 0)
+			return &cache[i];
+	return NULL;
+}
+
+/* Where all places are taken, the value is not cached. */
+static void
+set(const char *id, const char *data)
+{
+	struct entry *e = find(id);
+
+	if (e == NULL && (e = find("")) == NULL)
+		return;
+	snprintf(e->id, sizeof(e->id), "%s", id);
+	snprintf(e->data, sizeof(e->data), "%s", data);
+}
+
+static void
+forget(const char *id)
+{
+	struct entry *e = find(id);
+
+	if (e != NULL)
+		memset(e, 0, sizeof(*e));
+}
+
+/* The bus. */
+
+static void
+join(struct ipc *ipc)
+{
+	char path[108];
+
+	if (ipc_path(NULL, NULL, path, sizeof(path)) == -1)
+		err(1, "$CRR_SOCKET");
+	ipc_init(ipc, ipc_connect(path, 1000));
+	if (ipc->fd == -1 || ipc_subscribe(ipc, PROTO_SUBSCRIBE_MESSAGES |
+	    PROTO_SUBSCRIBE_RETAINED) == -1)
+		err(1, "%s", path);
+}
+
+static void
+apply(const struct ipc_frame *f)
+{
+	char id[TEXT], data[TEXT];
+	struct ipc_message m;
+
+	if (f->type == PROTO_LAGGED)
+		memset(cache, 0, sizeof(cache));
+	if (f->type == PROTO_SYNCED && ipc_say_ready(NULL, 1000) == -1)
+		warn("ready");
+	if (ipc_message(f, &m) == -1 || m.id_len >= TEXT || m.data_len >= TEXT)
+		return;
+	snprintf(id, sizeof(id), "%.*s", (int)m.id_len, m.id);
+	snprintf(data, sizeof(data), "%.*s", (int)m.data_len,
+	    (const char *)m.data);
+	if (f->type == PROTO_SAVED)
+		set(id, data);
+	else if (f->type == PROTO_DELETED)
+		forget(id);
+}
+
+/* All that has come; the master's end is ours. */
+static void
+hear(struct ipc *ipc)
+{
+	struct ipc_frame f;
+	int rc;
+
+	while ((rc = ipc_next(ipc, &f, 0)) == 1)
+		apply(&f);
+	if (rc == 0)
+		exit(0);
+	if (errno != ETIMEDOUT)
+		err(1, "the bus");
+}
+
+/* Requests. */
+
+static void
+answer(int fd, const char *text)
+{
+	char head[128];
+	int n;
+
+	n = snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\n"
+	    "Content-Length: %zu\r\nConnection: close\r\n\r\n", strlen(text));
+	if (write(fd, head, (size_t)n) == -1 ||
+	    write(fd, text, strlen(text)) == -1)
+		warn("answer");
+}
+
+static void
+serve(int fd, struct ipc *ipc)
+{
+	char request[4096], verb[16] = "", id[TEXT] = "", data[TEXT] = "";
+	char text[2 * TEXT];
+	const struct entry *e;
+	ssize_t n;
+
+	n = read(fd, request, sizeof(request) - 1);
+	request[n > 0 ? n : 0] = '\0';
+	sscanf(request, "GET /%15[^/ ]/%63[^/ ]/%63[^/ ]", verb, id, data);
+	snprintf(text, sizeof(text), "I'm pid %d", (int)getpid());
+	if (strcmp(verb, "save") == 0 && *id != '\0') {
+		set(id, data);
+		ipc_save(ipc, "demo", id, data, strlen(data));
+		snprintf(text, sizeof(text), "saved");
+	} else if (strcmp(verb, "delete") == 0 && *id != '\0') {
+		forget(id);
+		ipc_delete(ipc, "demo", id);
+		snprintf(text, sizeof(text), "deleted");
+	} else if (strcmp(verb, "get") == 0) {
+		e = *id == '\0' ? NULL : find(id);
+		snprintf(text, sizeof(text), "%s", e == NULL ? "" : e->data);
+	} else if (strcmp(verb, "reload") == 0) {
+		snprintf(text, sizeof(text), "%s",
+		    ipc_ask_reload(NULL, 1000) == 0 ? "reload requested" :
+		    strerror(errno));
+	}
+	answer(fd, text);
+	close(fd);
+}
+
+static int
+listen_on(const char *port)
+{
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)atoi(port)),
+	};
+	int fd;
+
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (fd == -1 || bind(fd, (struct sockaddr *)&sin, sizeof(sin)) == -1 ||
+	    listen(fd, 511) == -1)
+		err(1, "port %s", port);
+	return fd;
+}
+
+int
+main(void)
+{
+	const char *port = getenv("PORT");
+	struct pollfd fds[2];
+	struct ipc ipc;
+	int fd;
+
+	join(&ipc);
+	fds[0] = (struct pollfd){ .fd = ipc.fd, .events = POLLIN };
+	fds[1].fd = listen_on(port == NULL ? "8080" : port);
+	fds[1].events = POLLIN;
+	for (;;) {
+		if (poll(fds, 2, -1) == -1 && errno != EINTR)
+			err(1, "poll");
+		if (fds[0].revents != 0)
+			hear(&ipc);
+		if (fds[1].revents != 0 &&
+		    (fd = accept(fds[1].fd, NULL, NULL)) != -1)
+			serve(fd, &ipc);
+	}
+}
