@@ -137,15 +137,20 @@ $B/fuzz/%: test/fuzz_%.c $$(FUZZ_%)
 demo: crr $B/test/server $B/test/load
 	examples/demo
 
-# What crr costs and what a reload costs, beside its peers.
+# What crr costs, what a reload costs and what the bus carries, beside peers.
 bench: crr tools $B/bench/start
 	bench/reload
 	bench/reload --start
 	bench/throughput
+	bench/bus
 
 $B/bench/start: bench/reload.d/start.c
 	@mkdir -p $(@D)
 	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
+$B/bench/bare: bench/bus.d/bare.c $B/ipc.o
+	@mkdir -p $(@D)
+	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $B/ipc.o
 
 lint:
 	$(MAKE) B=build-lint LTO= CFLAGS="-O2 -Werror" build-lint/crr tools
@@ -157,7 +162,7 @@ lint:
 	done
 	shellcheck -x test/run test/helper.bash test/servers/build .ci/run \
 		examples/demo examples/mirror examples/redis-bridge
-	shellcheck -x bench/reload bench/throughput test/*.bats
+	shellcheck -x bench/reload bench/throughput bench/bus test/*.bats
 	mandoc -Tlint -Wwarning doc/crr.1 doc/crr.3
 
 # The library: ipc.o for others, without what only this compiler reads.

@@ -226,8 +226,10 @@ ipc_init(struct ipc *ipc, int fd)
 void
 ipc_close(struct ipc *ipc)
 {
-	if (ipc->fd != -1)
+	if (ipc->fd != -1) {
+		ipc_flush(ipc);
 		close(ipc->fd);
+	}
 	free(ipc->buf);
 	ipc_init(ipc, -1);
 }
@@ -247,20 +249,28 @@ move_on(struct iovec *iov, int n, size_t sent)
 	}
 }
 
+static size_t
+length(const struct iovec *iov, int n)
+{
+	size_t	len = 0;
+	int	i;
+
+	for (i = 0; i < n; i++)
+		len += iov[i].iov_len;
+	return len;
+}
+
 /* Send all parts. Without waiting to begin: EAGAIN if nothing is taken. */
 static int
-send_all(const struct ipc *ipc, struct iovec *iov, int n)
+send_now(const struct ipc *ipc, struct iovec *iov, int n)
 {
 	struct msghdr	msg = { .msg_iov = iov, .msg_iovlen = (size_t)n };
 	int		flags = MSG_NOSIGNAL;
-	size_t		left = 0;
+	size_t		left = length(iov, n);
 	ssize_t		sent;
-	int		i;
 
 	if (ipc->nonblock)
 		flags |= MSG_DONTWAIT;
-	for (i = 0; i < n; i++)
-		left += iov[i].iov_len;
 	while (left > 0) {
 		sent = sendmsg(ipc->fd, &msg, flags);
 		if (sent == -1 && errno == EINTR)
@@ -273,6 +283,60 @@ send_all(const struct ipc *ipc, struct iovec *iov, int n)
 		flags &= ~MSG_DONTWAIT;
 		left -= (size_t)sent;
 		move_on(iov, n, (size_t)sent);
+	}
+	return 0;
+}
+
+void
+ipc_gather(struct ipc *ipc, void *buf, size_t size)
+{
+	ipc->out = buf;
+	ipc->out_size = size;
+	ipc->out_used = 0;
+}
+
+int
+ipc_flush(struct ipc *ipc)
+{
+	int	flags = MSG_NOSIGNAL | (ipc->nonblock ? MSG_DONTWAIT : 0);
+	size_t	begin = 0;
+	ssize_t	n = 0;
+
+	while (begin < ipc->out_used) {
+		n = send(ipc->fd, ipc->out + begin, ipc->out_used - begin,
+		    flags);
+		if (n == -1 && errno != EINTR)
+			break;
+		if (n > 0)
+			begin += (size_t)n;
+	}
+	ipc->out_used -= begin;
+	if (begin > 0 && ipc->out_used > 0)
+		memmove(ipc->out, ipc->out + begin, ipc->out_used);
+	if (ipc->out_used == 0)
+		return 0;
+	if (errno == EAGAIN && !ipc->nonblock)
+		errno = ETIMEDOUT;
+	return -1;
+}
+
+/* Send all parts, or gather them. */
+static int
+send_all(struct ipc *ipc, struct iovec *iov, int n)
+{
+	size_t	len = length(iov, n);
+	int	i;
+
+	if (ipc->out == NULL)
+		return send_now(ipc, iov, n);
+	if (len > ipc->out_size - ipc->out_used && ipc_flush(ipc) == -1)
+		return -1;
+	if (len > ipc->out_size)
+		return send_now(ipc, iov, n);
+	for (i = 0; i < n; i++) {
+		memcpy(ipc->out + ipc->out_used, iov[i].iov_base,
+		    iov[i].iov_len);
+		ipc->out_used += iov[i].iov_len;
 	}
 	return 0;
 }
@@ -420,6 +484,8 @@ ipc_next(struct ipc *ipc, struct ipc_frame *f, int timeout_ms)
 	int64_t	until_ms = timeout_ms < 0 ? 0 : now_ms() + timeout_ms;
 	ssize_t	n;
 
+	if (ipc->out_used > 0)
+		ipc_flush(ipc);
 	drop(ipc);
 	for (;;) {
 		switch (look(ipc, f)) {

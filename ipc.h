@@ -80,13 +80,27 @@ struct ipc {
 	unsigned char *buf;		/* ours: ipc_close frees it */
 	size_t	 size, begin, end;	/* bytes: what is in it, and where */
 	size_t	 taken;			/* of them, given out by the last call */
+	unsigned char *out;		/* the caller's: ipc_gather; or NULL */
+	size_t	 out_size, out_used;	/* bytes */
 };
 
 /* Take over fd. */
 void	 ipc_init(struct ipc *ipc, int fd);
 
-/* Close the descriptor and free the buffer. */
+/* Send what is gathered, close the descriptor and free the buffer. */
 void	 ipc_close(struct ipc *ipc);
+
+/*
+ * Gather what is sent in a buffer of the caller's, and send it when it is full,
+ * by ipc_flush, and whenever ipc_next is called: many small messages cost a
+ * tenth so. A frame that is larger goes out by itself, behind what is gathered.
+ * NULL, when nothing is gathered: send each at once, as at the beginning.
+ */
+void	 ipc_gather(struct ipc *ipc, void *buf, size_t size);
+
+/* Send what is gathered. Returns as ipc_send does; with nonblock and EAGAIN
+ * what was not taken stays. */
+int	 ipc_flush(struct ipc *ipc);
 
 /*
  * Send a whole frame; blocks until it is taken. Never raises SIGPIPE.
@@ -102,7 +116,7 @@ int	 ipc_send(struct ipc *ipc, enum proto_type type, uint32_t id,
  * set, valid until the next call; 0 at the end of file; -1 with errno:
  * ETIMEDOUT, EPROTONOSUPPORT (another version: f->version says which), EPROTO
  * (not the protocol), ENOMEM, or recv(2)'s. An end in the middle of a frame
- * is EPROTO.
+ * is EPROTO. Sends what is gathered first; that it can't be, the end will tell.
  */
 int	 ipc_next(struct ipc *ipc, struct ipc_frame *f, int timeout_ms);
 

@@ -27,6 +27,7 @@ enum {
 	TIMEOUT_MS = 60000,		/* without any message: nobody is left */
 	PAUSE_MS = 10,
 	SIZE_MAX_BYTES = 1 << 20,
+	GATHER = 65536,			/* bytes that go out together */
 };
 
 struct member {
@@ -94,7 +95,8 @@ send_all(struct member *me)
 		    (size_t)me->size) == -1)
 			fail("save");
 	}
-	if (ipc_broadcast(&me->ipc, "end", "", 0) == -1)
+	if (ipc_broadcast(&me->ipc, "end", "", 0) == -1 ||
+	    ipc_flush(&me->ipc) == -1)
 		fail("end");
 	me->end_us = now_us();
 	free(data);
@@ -170,6 +172,7 @@ main(void)
 {
 	const char *id = getenv("CRR_WORKER_ID");
 	struct member me = { .id = id == NULL ? 0 : atoi(id) };
+	static unsigned char gathered[GATHER];
 	char path[108];
 	struct ipc_frame f;
 	int fd, rc;
@@ -178,6 +181,7 @@ main(void)
 	    (fd = ipc_connect(path, TIMEOUT_MS)) == -1)
 		fail("connect");
 	ipc_init(&me.ipc, fd);
+	ipc_gather(&me.ipc, gathered, sizeof(gathered));
 	if (ipc_subscribe(&me.ipc, PROTO_SUBSCRIBE_MESSAGES |
 	    PROTO_SUBSCRIBE_RETAINED) == -1)
 		fail("subscribe");

@@ -574,6 +574,92 @@ test_document(void)
 	fclose(doc);
 }
 
+static void
+test_gather(void)
+{
+	unsigned char		buf[64], payload[100] = { 'x' };
+	struct ipc_frame	f;
+	struct ipc		ipc, peer;
+	int			other, i, n = 0;
+
+	make_pair(&ipc, &other);
+	ipc_init(&peer, other);
+	ipc_gather(&ipc, buf, sizeof(buf));
+	ok(ipc_send(&ipc, PROTO_DONE, 1, NULL, 0) == 0 &&
+	    ipc_next(&peer, &f, 0) == -1 && errno == ETIMEDOUT,
+	    "what is gathered is not sent");
+	ok(ipc_flush(&ipc) == 0 && ipc_next(&peer, &f, 0) == 1 && f.id == 1,
+	    "but when it is flushed");
+	for (i = 0; i < 9; i++)
+		ipc_send(&ipc, PROTO_DONE, 10 + (uint32_t)i, NULL, 0);
+	while (ipc_next(&peer, &f, 0) == 1)
+		n += f.id == 10 + (uint32_t)n;
+	ok(n == 8, "and when the buffer is full");
+	ok(ipc_send(&ipc, PROTO_ERROR, 19, payload, sizeof(payload)) == 0 &&
+	    ipc_next(&peer, &f, 0) == 1 && f.id == 18 &&
+	    ipc_next(&peer, &f, 0) == 1 && f.id == 19 && f.len == 100,
+	    "what is larger goes out behind it");
+	ipc_send(&ipc, PROTO_DONE, 20, NULL, 0);
+	ok(ipc_next(&ipc, &f, 0) == -1 && ipc_next(&peer, &f, 0) == 1 &&
+	    f.id == 20, "to wait for an answer sends it, too");
+	ipc_send(&ipc, PROTO_DONE, 21, NULL, 0);
+	ipc_close(&ipc);
+	ok(ipc_next(&peer, &f, 0) == 1 && f.id == 21 &&
+	    ipc_next(&peer, &f, 0) == 0, "and so does the end");
+	ipc_close(&peer);
+
+	make_pair(&ipc, &other);
+	ipc_init(&peer, other);
+	ipc.nonblock = 1;
+	ipc_gather(&ipc, buf, sizeof(buf));
+	for (n = 0; ipc_send(&ipc, PROTO_DONE, (uint32_t)n, NULL, 0) == 0; n++)
+		continue;
+	ok(errno == EAGAIN, "a full socket is told where nobody waits");
+	for (i = 0; i < n && ipc_next(&peer, &f, SOON_MS) == 1; i++) {
+		if (f.id != (uint32_t)i)
+			break;
+		ipc_flush(&ipc);
+	}
+	ok(i == n, "and nothing of what was taken is lost");
+	ipc_close(&ipc);
+	ipc_close(&peer);
+}
+
+static void
+test_message(void)
+{
+	const struct ipc_message sent = {
+		.name = "n\0m", .name_len = 3, .id = "id", .id_len = 2,
+		.data = "data", .data_len = 4,
+	};
+	struct ipc_message	 m;
+	struct ipc_frame	 f;
+	struct ipc		 ipc, peer;
+	int			 other;
+
+	make_pair(&ipc, &other);
+	ipc_init(&peer, other);
+	ok(ipc_publish(&ipc, PROTO_SAVE, 7, &sent) == 0 &&
+	    ipc_next(&peer, &f, SOON_MS) == 1 && f.type == PROTO_SAVE &&
+	    f.id == 7 && ipc_message(&f, &m) == 0, "a message is sent");
+	ok(m.name_len == 3 && memcmp(m.name, "n\0m", 3) == 0 &&
+	    m.id_len == 2 && memcmp(m.id, "id", 2) == 0 && m.data_len == 4 &&
+	    memcmp(m.data, "data", 4) == 0, "and read as it was");
+	ok(ipc_save(&ipc, "n", "", "x", 1) == -1 && errno == EINVAL &&
+	    ipc_delete(&ipc, "n", "") == -1 && errno == EINVAL,
+	    "a value needs an id");
+	ok(ipc_broadcast(&ipc, "", "x", (size_t)PROTO_DATA_MAX + 1) == -1 &&
+	    errno == EMSGSIZE, "16 MiB and a byte are too much");
+	f.len = PROTO_BUS_FIXED + 2;
+	ok(ipc_message(&f, &m) == -1 && errno == EPROTO,
+	    "one whose parts are longer than it is none");
+	f.type = PROTO_DONE;
+	ok(ipc_message(&f, &m) == -1 && errno == EPROTO,
+	    "nor is what is no message");
+	ipc_close(&ipc);
+	ipc_close(&peer);
+}
+
 int
 main(void)
 {
@@ -593,5 +679,7 @@ main(void)
 	test_send();
 	test_connect();
 	test_document();
+	test_gather();
+	test_message();
 	return done();
 }
