@@ -31,16 +31,20 @@ LTO := $(call try,-flto -flto-partition=one -ffat-lto-objects)
 # What only Linux has, or its stand-ins: make PORTABLE=1 picks those.
 SYSTEM = $(shell uname -s)
 ifeq ($(SYSTEM)$(PORTABLE),Linux)
-SYS = master/drain.c master/inhand.c master/halfopen.c master/diag.c master/trap.c master/identity.c master/steer.c master/system.c master/notify.c
+SYS = master/drain.c master/inhand.c master/halfopen.c master/diag.c \
+	master/trap.c master/identity.c master/steer.c master/system.c \
+	master/notify.c
 else
-SYS = master/drain_none.c master/diag_none.c master/trap_none.c master/steer_none.c master/system_none.c \
-	master/notify_none.c
+SYS = master/drain_none.c master/diag_none.c master/trap_none.c \
+	master/steer_none.c master/system_none.c master/notify_none.c
 endif
 
 GROUND = ipc.c event.c log.c out.c parse.c text.c usage.c
 CLIENT = $(wildcard client/*.c)
-MASTER = master/master.c master/setup.c master/request.c master/status.c master/watch.c master/stuck.c \
-	master/conn.c master/bus.c master/retain.c master/node.c master/jsonline.c master/cluster.c master/post.c master/control.c master/signals.c master/plan.c \
+MASTER = master/master.c master/setup.c master/request.c master/status.c \
+	master/watch.c master/stuck.c master/conn.c master/post.c \
+	master/bus.c master/retain.c master/node.c master/jsonline.c \
+	master/cluster.c master/control.c master/signals.c master/plan.c \
 	master/signame.c master/pool.c master/reload.c master/worker.c \
 	master/process.c master/envfile.c master/listener.c \
 	master/unixpath.c master/address.c $(SYS)

@@ -272,12 +272,20 @@ conn_read(struct conn *c)
 	    MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n > 0) {
+		c->in_used += (size_t)n;
+		return;
+	}
+	c->ended = true;
 	if (n == -1)
 		conn_close(c);
-	else if (n == 0)
-		c->ended = true;
-	else
-		c->in_used += (size_t)n;
+}
+
+bool
+conn_is_cut(const struct conn *c)
+{
+	/* What is whole has been served, but behind answers not taken. */
+	return c->ended && !c->closing && !conn_pending(c) && c->in_used > 0;
 }
 
 bool

@@ -78,6 +78,9 @@ void	 conn_read(struct conn *c);
 void	 conn_serve(struct conn *c, const struct conn_hooks *hooks,
 	    int64_t now_ms);
 
+/* Its end has come in the middle of a frame, which is lost. */
+bool	 conn_is_cut(const struct conn *c);
+
 /* It may be read from now. */
 bool	 conn_wants_input(const struct conn *c);
 

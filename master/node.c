@@ -149,6 +149,12 @@ node_is_readable(const struct node *n)
 	return recv(n->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1;
 }
 
+bool
+node_is_cut(const struct node *n)
+{
+	return n->in.end > n->in.begin;
+}
+
 int
 node_fd(const struct node *n)
 {

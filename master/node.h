@@ -52,6 +52,9 @@ int	 node_read(struct node *n);
 /* There is more to read already. */
 bool	 node_is_readable(const struct node *n);
 
+/* A line has begun that has no end. */
+bool	 node_is_cut(const struct node *n);
+
 /* For poll(2). */
 int	 node_fd(const struct node *n);
 

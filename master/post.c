@@ -41,6 +41,7 @@ publish(struct master *m, struct conn *c, const struct ipc_frame *f)
 
 	c->sends = true;
 	if (why != NULL) {
+		log_warnx("process %d: %s: passed over", (int)c->pid, why);
 		conn_error(c, f->id, "%s", why);
 		return;
 	}
@@ -112,6 +113,9 @@ join(struct master *m, struct worker *w)
 static void
 hang_up(struct master *m, struct worker *w)
 {
+	if (node_is_cut(w->node))
+		log_warnx("worker %d: Node's channel ended in the middle of a "
+		    "line: passed over", w->id);
 	node_close(&m->bus, w->node);
 	w->node = NULL;
 }

@@ -127,6 +127,45 @@ python_client() {
 	[ "$(crr broadcast x)" = "sent to 0 workers" ]
 }
 
+@test "workers that start or drain are told, those in backoff are not" {
+	need python3
+	cp "$ROOT/examples/cache.py" .
+	echo 'import os, time
+while os.path.exists("gate"): time.sleep(0.02)' |
+	    cat - cache.py >gated.py
+	crr_start -w 1 --soak 0 --drain 30s -- "$(python)" gated.py
+	# It has answered this client, and waits for the next request.
+	background "$(python)" -c 'import socket, sys, time
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+open("connected", "w").close()
+time.sleep(60)' "$PORT"
+	wait_for test -e connected
+	reload_start client
+	wait_for status_is 'any(.workers[]; .state == "draining") and
+	    any(.workers[]; .state == "ready")'
+	[ "$(crr broadcast x)" = "sent to 2 workers" ]
+	crr reload --reset
+	crr_stop
+
+	# One that starts is told as soon as it has subscribed.
+	sed -i 's/^http.server.Threading/while os.path.exists("late"):\
+    time.sleep(0.02)\
+http.server.Threading/' gated.py
+	: >late
+	crr_start_raw -w 1 -- "$(python)" gated.py
+	wait_for status_is '.bus.subscribers | length == 1'
+	status_is '.workers[0].state == "starting"'
+	[ "$(crr broadcast x)" = "sent to 1 worker" ]
+	rm late
+	wait_for all_ready
+	: >gate
+	kill -KILL "$(worker_pid 0)"
+	wait_for status_is '.workers[0].restarts == 1'
+	kill -KILL "$(worker_pid 0)"
+	wait_for worker_is 0 backoff
+	[ "$(crr broadcast x)" = "sent to 0 workers" ]
+}
+
 @test "a worker does not hear what comes from its own processes" {
 	need python3
 	cat >family.py <<-'EOF'
@@ -281,6 +320,7 @@ open_directory() {
 		    c.connect(os.environ["CRR_SOCKET"])
 		    c.sendall(whole[:n])
 		    c.close()
+		open("cuts", "w").write(str(len(whole) - 1))
 		# Too short for a message: refused before it has come, and closed.
 		send(14, bytes(23))
 		assert next()[0] == 3
@@ -289,6 +329,9 @@ open_directory() {
 	[ "$(crr broadcast last)" = "sent to 2 workers" ]
 	wait_for grep -q last watched
 	[ "$(wc -l <watched)" -eq 1 ]
+	# A line for each in the log.
+	[ "$(grep -c "needs an id: passed over" "$ERR")" -eq 2 ]
+	[ "$(grep -c "in the middle of a message" "$ERR")" -eq "$(cat cuts)" ]
 	is_running "$MASTER"
 }
 

@@ -229,6 +229,24 @@ got_by_others() {
 	[ "$(ready_pids | wc -l)" -eq 2 ]
 }
 
+@test "half a line at a worker's end is passed over with a line" {
+	node_program 1 <<-'EOF'
+		const fs = require("fs");
+		const http = require("http");
+		http.createServer(() => {
+		    fs.writeSync(process.channel.fd,
+		        '{"cmd":"saveBroadcast","id":"whole","data":1}\n' +
+		        '{"cmd":"saveBroadcast","id":"half","da');
+		    process.exit(1);
+		}).listen(process.env.PORT);
+	EOF
+	watch_start 2
+	get / || true
+	wait_for grep -q whole watched
+	wait_for grep "ended in the middle of a line" "$ERR"
+	run ! grep half watched
+}
+
 @test "a line that never ends is passed over, and so is no other" {
 	node_program 1 <<-'EOF'
 		const fs = require("fs");
