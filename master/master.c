@@ -355,7 +355,7 @@ timeout(const struct master *m)
 	sooner(&next_ms, stuck_next(m));
 	sooner(&next_ms, reload_deadline(&m->reload, &m->pool, now_ms));
 	sooner(&next_ms, m->accept_ms);
-	sooner(&next_ms, m->hold_ms);
+	sooner(&next_ms, post_next(m));
 	for (c = m->conns; c != NULL; c = c->next)
 		sooner(&next_ms, c->deadline_ms);
 	if (m->gathering)

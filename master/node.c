@@ -37,6 +37,7 @@ struct node {
 	struct bus_subscriber *subscriber;
 	struct pile in, out;
 	size_t	 scanned;		/* of in: holds no newline */
+	bool	 dismissed;		/* told to leave */
 	bool	 skipping;		/* the rest of a line that is too long */
 	struct gift *gifts;		/* in their order */
 	size_t	 ngifts;
@@ -452,6 +453,18 @@ node_say(struct node *n, const char *line, size_t len, int fd)
 	if (g.fd != -1)
 		n->gifts[n->ngifts++] = g;
 	return 0;
+}
+
+void
+node_dismiss(struct node *n)
+{
+	n->dismissed = true;
+}
+
+bool
+node_is_dismissed(const struct node *n)
+{
+	return n->dismissed;
 }
 
 static ssize_t

@@ -67,6 +67,10 @@ void	 node_next(struct node *n, struct node_said *said);
  */
 int	 node_say(struct node *n, const char *line, size_t len, int fd);
 
+/* Note that the worker has been told to leave, and tell whether it has. */
+void	 node_dismiss(struct node *n);
+bool	 node_is_dismissed(const struct node *n);
+
 /* There is something to write. */
 bool	 node_pending(struct node *n);
 

@@ -6,7 +6,11 @@
 #include "post.h"
 #include "watch.h"
 
-enum { GATHER_MAX = 64 << 10 };		/* bytes */
+enum {
+	GATHER_MAX = 64 << 10,		/* bytes */
+	GOODBYE_MS = 500,		/* from the stop signal to the end of
+					   Node's channel */
+};
 
 /* Below it, origins are the process groups of workers. */
 #define FIRST_STRANGER (UINT64_C(1) << 32)
@@ -235,10 +239,55 @@ gathers(struct master *m)
 	return false;
 }
 
+/*
+ * When to say goodbye to a worker, or 0. Node does not end while it listens to
+ * the channel, though its server be closed. Not where the server is left to
+ * finish its work by itself.
+ */
+static int64_t
+goodbye_at(const struct master *m, const struct worker *w)
+{
+	if (w->node == NULL || w->state != WORKER_STOPPING ||
+	    m->plan.drain_ms == 0 || node_is_dismissed(w->node))
+		return 0;
+	return w->since_ms + GOODBYE_MS;
+}
+
+int64_t
+post_next(const struct master *m)
+{
+	int64_t next = m->hold_ms, at;
+	int i;
+
+	for (i = 0; m->plan.node && i < m->pool.nseats; i++) {
+		at = goodbye_at(m, m->pool.seat[i]);
+		if (at != 0 && (next == 0 || at < next))
+			next = at;
+	}
+	return next;
+}
+
+/* The cluster module takes the channel's end for the primary's, and ends at
+ * once; told to disconnect, it closes its servers first and hangs up itself. */
 static void
-turn_nodes(struct master *m)
+say_goodbye(struct master *m, struct worker *w)
+{
+	static const char line[] =
+	    "{\"cmd\":\"NODE_CLUSTER\",\"act\":\"disconnect\"}\n";
+
+	if (!m->plan.node_cluster) {
+		hang_up(m, w);
+		return;
+	}
+	node_dismiss(w->node);
+	node_say(w->node, line, strlen(line), -1);
+}
+
+static void
+turn_nodes(struct master *m, int64_t now_ms)
 {
 	struct worker *w;
+	int64_t goodbye;
 	int i;
 
 	for (i = 0; i < m->pool.nseats; i++) {
@@ -248,6 +297,9 @@ turn_nodes(struct master *m)
 		if (w->node != NULL && node_pending(w->node) &&
 		    node_write(&m->bus, w->node) == -1)
 			hang_up(m, w);
+		goodbye = goodbye_at(m, w);
+		if (goodbye != 0 && goodbye <= now_ms)
+			say_goodbye(m, w);
 	}
 }
 
@@ -269,7 +321,7 @@ post_turn(struct master *m, int64_t now_ms)
 	if (!m->gathering) {
 		turn_conns(m);
 		if (m->plan.node)
-			turn_nodes(m);
+			turn_nodes(m, now_ms);
 	}
 	m->held = bus_turn(&m->bus, now_ms, &m->hold_ms);
 }

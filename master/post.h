@@ -33,6 +33,9 @@ void	 post_leave(struct master *m, struct worker *w, int64_t now_ms);
  */
 void	 post_turn(struct master *m, int64_t now_ms);
 
+/* When post_turn is due though nothing happens, or 0. */
+int64_t	 post_next(const struct master *m);
+
 /* Tell whether a connection is not to be read from now. */
 bool	 post_is_held(const struct master *m, const struct conn *c);
 

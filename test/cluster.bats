@@ -236,6 +236,17 @@ print(s.recv(99).decode())' "$UDP")
 	all_pids_answer 2
 }
 
+@test "a server with shutdown code that listens to messages ends in time" {
+	program 1 --stop-timeout 100s <<-'EOF'
+		const http = require("http");
+		const server = http.createServer((req, res) => res.end("ok"));
+		server.listen(process.env.PORT, "127.0.0.1");
+		process.on("message", () => {});
+		process.on("SIGTERM", () => server.close());
+	EOF
+	reload -q --timeout 50s
+}
+
 @test "process.send goes back and forth beside it" {
 	program 2 <<-'EOF'
 		const fs = require("fs");

@@ -278,6 +278,17 @@ got_by_others() {
 	reload -q
 }
 
+@test "a server with shutdown code that listens to messages ends in time" {
+	node_program 1 --stop-timeout 100s <<-'EOF'
+		const http = require("http");
+		const server = http.createServer((req, res) => res.end("ok"));
+		server.listen(process.env.PORT);
+		process.on("message", () => {});
+		process.on("SIGTERM", () => server.close());
+	EOF
+	reload -q --timeout 50s
+}
+
 @test "only node itself has a channel, nothing that starts it" {
 	need node
 	echo 'require("fs").writeFileSync("channel",
