@@ -13,7 +13,6 @@
 #include "usage.h"
 
 enum {
-	PATIENCE_MS = 10 * 1000,
 	TEXT_MAX = 65535,		/* bytes of a name or an id */
 
 	SAVE = USAGE_LONG,
@@ -106,19 +105,9 @@ wait_queued(struct talk *t)
 {
 	struct ipc_frame f;
 
-	for (;;) {
-		switch (talk_next(t, &f)) {
-		case TALK_FRAME:
-			break;
-		case TALK_END:
-			talk_broken();
-		case TALK_LATE:
-			fatalx(EXIT_FAILED, "the master did not answer within "
-			    "%d s", PATIENCE_MS / 1000);
-		}
-		if (f.type == PROTO_QUEUED)
-			break;
-	}
+	do {
+		talk_expect(t, &f);
+	} while (f.type != PROTO_QUEUED);
 	report(t, &f);
 }
 
@@ -165,7 +154,7 @@ client_broadcast(int argc, char **argv)
 	}
 	check(type, &m);
 	data = take_data(argc, argv, type == PROTO_DELETE, &m);
-	talk_limit(&t, PATIENCE_MS);
+	talk_limit(&t, TALK_PATIENCE_MS);
 	talk_publish(&t, type, &m);
 	wait_queued(&t);
 	free(data);

@@ -9,11 +9,7 @@
 #include "out.h"
 #include "usage.h"
 
-enum {
-	PATIENCE_MS = 10 * 1000,
-
-	JSON = USAGE_LONG,
-};
+enum { JSON = USAGE_LONG };
 
 /* Read from here on; moved on by what was read. */
 struct cursor {
@@ -241,18 +237,10 @@ ask(struct talk *t, struct status *st)
 {
 	struct ipc_frame f;
 
-	talk_limit(t, PATIENCE_MS);
+	talk_limit(t, TALK_PATIENCE_MS);
 	talk_ask(t, PROTO_STATUS, NULL, 0);
 	for (;;) {
-		switch (talk_next(t, &f)) {
-		case TALK_FRAME:
-			break;
-		case TALK_END:
-			talk_broken();
-		case TALK_LATE:
-			fatalx(EXIT_FAILED, "the master did not answer within "
-			    "%d s", PATIENCE_MS / 1000);
-		}
+		talk_expect(t, &f);
 		if (f.type == PROTO_DONE)
 			break;
 		decode(st, &f);

@@ -180,6 +180,20 @@ talk_next(struct talk *t, struct ipc_frame *f)
 	return TALK_FRAME;
 }
 
+void
+talk_expect(struct talk *t, struct ipc_frame *f)
+{
+	switch (talk_next(t, f)) {
+	case TALK_FRAME:
+		return;
+	case TALK_END:
+		talk_broken();
+	case TALK_LATE:
+		fatalx(EXIT_FAILED, "the master did not answer within %d s",
+		    TALK_PATIENCE_MS / 1000);
+	}
+}
+
 /* Write an event as a line, and let the bar know. */
 static void
 show(struct talk *t, const struct ipc_frame *f)

@@ -39,6 +39,8 @@ struct talk {
 	{ "name", required_argument, NULL, 'n' }, \
 	{ "socket", required_argument, NULL, 's' }
 
+enum { TALK_PATIENCE_MS = 10 * 1000 };
+
 enum talk_answer {
 	TALK_FRAME,
 	TALK_END,			/* the master closed the connection */
@@ -68,6 +70,10 @@ void	 talk_publish(struct talk *t, enum proto_type type,
  * speaks another version.
  */
 enum talk_answer talk_next(struct talk *t, struct ipc_frame *f);
+
+/* The next frame of an answer that comes at once, within TALK_PATIENCE_MS of
+ * talk_limit: if none comes the program ends with EXIT_FAILED. */
+void	 talk_expect(struct talk *t, struct ipc_frame *f);
 
 /* Write events as they come until DONE, the end or the limit. */
 enum talk_answer talk_follow(struct talk *t);

@@ -86,9 +86,8 @@ hint_at_daemon(const struct worker *w, int wstatus)
 	if (w->wanted && wstatus == 0 && p->listen_pid != 0 &&
 	    p->listen_pid != p->pid &&
 	    system_is_stray(p->listen_pid, &p->mark))
-		log_warnx("worker %d: has ended and left its server in the "
-		    "background, where it can't be looked after: have it stay "
-		    "in the foreground", w->id);
+		log_warnx("worker %d: has left its server in the background: "
+		    "have it stay in the foreground", w->id);
 }
 
 static void

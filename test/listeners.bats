@@ -200,7 +200,8 @@ refused_by_line() {
 	crr_start_raw -w 2 -- "$SERVER" --unix sock --keep-path
 	wait_master
 	[ "$CODE" -eq 1 ]
-	tail -n 1 "$ERR" |
+	# The workers' own lines may come behind it.
+	grep -F "crr: " "$ERR" | tail -n 1 |
 	    grep -F "bind unix:$PWD/sock: Address already in use"
 	get_unix sock /
 }

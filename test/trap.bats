@@ -202,7 +202,7 @@ goes_on_naming() {
 starts_not_naming() {
 	wait_master
 	[ "$CODE" -eq 1 ]
-	tail -n 1 "$ERR" | grep -F -- "$1"
+	grep -F "crr: " "$ERR" | tail -n 1 | grep -F -- "$1"
 	no_worker_processes
 }
 
@@ -213,7 +213,7 @@ starts_not_naming() {
 	cp "$SERVER" server
 	crr_start_raw -w 2 --user 65534:65534 -- ./server --port 640
 	starts_not_naming "bind 127.0.0.1:640: Permission denied"
-	tail -n 1 "$ERR" | grep -F -- "-l"
+	grep -F "crr: " "$ERR" | tail -n 1 | grep -F -- "-l"
 	grep -F "server: bind 127.0.0.1 port 640: Permission denied" "$ERR"
 }
 
