@@ -46,7 +46,7 @@ MASTER = master/master.c master/setup.c master/request.c master/status.c \
 	master/bus.c master/retain.c master/node.c master/jsonline.c \
 	master/cluster.c master/control.c master/signals.c master/plan.c \
 	master/signame.c master/pool.c master/reload.c master/worker.c \
-	master/process.c master/envfile.c master/listener.c \
+	master/process.c master/passfd.c master/envfile.c master/listener.c \
 	master/unixpath.c master/address.c $(SYS)
 SRC = crr.c $(GROUND) $(CLIENT) $(MASTER)
 OBJ = $(SRC:%.c=$B/%.o)

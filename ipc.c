@@ -529,12 +529,12 @@ ipc_message(const struct ipc_frame *f, struct ipc_message *m)
 	default:
 		return -1;
 	}
-	m->seq = ipc_get64(p);
-	m->pid = (int32_t)ipc_get32(p + 8);
-	m->worker = (int32_t)ipc_get32(p + 12);
-	m->flags = ipc_get16(p + 16);
-	m->name_len = ipc_get16(p + 18);
-	m->id_len = ipc_get16(p + 20);
+	m->seq = ipc_get64(p + PROTO_BUS_SEQ);
+	m->pid = (int32_t)ipc_get32(p + PROTO_BUS_PID);
+	m->worker = (int32_t)ipc_get32(p + PROTO_BUS_WORKER);
+	m->flags = ipc_get16(p + PROTO_BUS_FLAGS);
+	m->name_len = ipc_get16(p + PROTO_BUS_NAME_LEN);
+	m->id_len = ipc_get16(p + PROTO_BUS_ID_LEN);
 	fixed = PROTO_BUS_FIXED + m->name_len + m->id_len;
 	if (fixed > f->len)
 		return -1;
@@ -557,15 +557,15 @@ ipc_publish(struct ipc *ipc, enum proto_type type, uint32_t id,
 		errno = EINVAL;
 		return -1;
 	}
-	if (m->name_len > UINT16_MAX || m->id_len > UINT16_MAX ||
+	if (m->name_len > PROTO_NAME_MAX || m->id_len > PROTO_NAME_MAX ||
 	    m->data_len > PROTO_DATA_MAX) {
 		errno = EMSGSIZE;
 		return -1;
 	}
 	ipc_header(head, type, (uint32_t)(PROTO_BUS_FIXED + m->name_len +
 	    m->id_len + m->data_len), id);
-	ipc_put16(p + 18, (uint16_t)m->name_len);
-	ipc_put16(p + 20, (uint16_t)m->id_len);
+	ipc_put16(p + PROTO_BUS_NAME_LEN, (uint16_t)m->name_len);
+	ipc_put16(p + PROTO_BUS_ID_LEN, (uint16_t)m->id_len);
 	iov[0] = part(head, sizeof(head));
 	iov[1] = part(m->name, m->name_len);
 	iov[2] = part(m->id, m->id_len);

@@ -22,7 +22,19 @@ enum {
 	PROTO_TEXT_MAX = 1024,		/* bytes of text behind fixed fields */
 	PROTO_DATA_MAX = 16 << 20,	/* bytes of a bus message's data */
 	PROTO_BUS_FIXED = 24,		/* bytes before its name */
-	PROTO_PAYLOAD_MAX = PROTO_BUS_FIXED + 2 * 65535 + PROTO_DATA_MAX,
+	PROTO_NAME_MAX = 65535,		/* bytes of its name, and of its id */
+	PROTO_PAYLOAD_MAX = PROTO_BUS_FIXED + 2 * PROTO_NAME_MAX +
+	    PROTO_DATA_MAX,
+};
+
+enum proto_bus {			/* where a bus message's fields are */
+	PROTO_BUS_SEQ = 0,
+	PROTO_BUS_PID = 8,
+	PROTO_BUS_WORKER = 12,
+	PROTO_BUS_FLAGS = 16,
+	PROTO_BUS_NAME_LEN = 18,
+	PROTO_BUS_ID_LEN = 20,
+	PROTO_BUS_ZERO = 22,
 };
 
 #define PROTO_MAGIC "crr"		/* its four bytes, the NUL included */

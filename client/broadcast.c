@@ -1,9 +1,7 @@
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/client.h"
 #include "client/talk.h"
@@ -13,8 +11,6 @@
 #include "usage.h"
 
 enum {
-	TEXT_MAX = 65535,		/* bytes of a name or an id */
-
 	SAVE = USAGE_LONG,
 	DELETE,
 	NAME,
@@ -44,8 +40,9 @@ text_len(const char *option, const char *text)
 {
 	size_t len = strlen(text);
 
-	if (len > TEXT_MAX)
-		fatalx(EXIT_USAGE, "%s has at most %d bytes", option, TEXT_MAX);
+	if (len > PROTO_NAME_MAX)
+		fatalx(EXIT_USAGE, "%s has at most %d bytes", option,
+		    PROTO_NAME_MAX);
 	return len;
 }
 

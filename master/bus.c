@@ -13,8 +13,6 @@ enum {
 	HOLD_FROM = 1 << 20,		/* bytes behind: senders are held … */
 	HOLD_TO = 256 << 10,		/* … until so few are left */
 	RANGES = 32,			/* written by one call */
-	SEQ = 0, PID = 8, WORKER = 12, FLAGS = 16, NAME_LEN = 18, ID_LEN = 20,
-	ZERO = 22,			/* offsets in the payload */
 };
 
 /*
@@ -109,15 +107,16 @@ bus_free(struct bus *bus)
 const char *
 bus_check(unsigned type, const unsigned char *payload, size_t len)
 {
-	size_t name_len = ipc_get16(payload + NAME_LEN);
-	size_t id_len = ipc_get16(payload + ID_LEN);
+	size_t name_len = ipc_get16(payload + PROTO_BUS_NAME_LEN);
+	size_t id_len = ipc_get16(payload + PROTO_BUS_ID_LEN);
 	size_t fixed = PROTO_BUS_FIXED + name_len + id_len;
 
 	if (fixed > len)
 		return "name and id are longer than the message";
 	if (len - fixed > PROTO_DATA_MAX)
 		return "data of a message has at most 16777216 bytes";
-	if (ipc_get16(payload + FLAGS) != 0 || ipc_get16(payload + ZERO) != 0)
+	if (ipc_get16(payload + PROTO_BUS_FLAGS) != 0 ||
+	    ipc_get16(payload + PROTO_BUS_ZERO) != 0)
 		return "a message's flags are not for its sender to set";
 	if (type != PROTO_BROADCAST && id_len == 0)
 		return type == PROTO_SAVE ? "a SAVE needs an id" :
@@ -197,9 +196,9 @@ write_frame(unsigned char *frame, unsigned type, uint64_t seq,
 
 	ipc_header(frame, (enum proto_type)outgoing(type), (uint32_t)len, 0);
 	memcpy(p, payload, len);
-	ipc_put64(p + SEQ, seq);
-	ipc_put32(p + PID, (uint32_t)who->pid);
-	ipc_put32(p + WORKER, (uint32_t)who->worker);
+	ipc_put64(p + PROTO_BUS_SEQ, seq);
+	ipc_put32(p + PROTO_BUS_PID, (uint32_t)who->pid);
+	ipc_put32(p + PROTO_BUS_WORKER, (uint32_t)who->worker);
 }
 
 static void
@@ -606,6 +605,16 @@ write_some(struct bus_subscriber *s, int fd, bool one)
 	return n;
 }
 
+/* Something has been read: if it was all there is, senders may wait for the
+ * subscriber again. */
+static void
+note_read(struct bus *bus, struct bus_subscriber *s)
+{
+	if (source(s) == NOTHING)
+		s->slow = false;
+	trim(bus);
+}
+
 int
 bus_write(struct bus *bus, struct bus_subscriber *s, int fd)
 {
@@ -613,10 +622,7 @@ bus_write(struct bus *bus, struct bus_subscriber *s, int fd)
 
 	while ((n = write_some(s, fd, false)) > 0)
 		continue;
-	/* It has read all that there was: senders may wait for it again. */
-	if (n == 0 && source(s) == NOTHING)
-		s->slow = false;
-	trim(bus);
+	note_read(bus, s);
 	return n == -1 ? -1 : 0;
 }
 
@@ -667,9 +673,7 @@ bus_taken(struct bus *bus, struct bus_subscriber *s)
 		advance(s, frame_size(s->chunk, s->offset));
 		break;
 	}
-	if (source(s) == NOTHING)
-		s->slow = false;
-	trim(bus);
+	note_read(bus, s);
 }
 
 static uint64_t

@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 #include "node.h"
+#include "passfd.h"
 #include "text.h"
 
 enum {
 	READ_SIZE = 65536,		/* bytes, least room for a read */
 	LINE_MAX_BYTES = PROTO_DATA_MAX + 4096,
 	WRITE_FROM = 256 << 10,		/* bytes waiting: no more is converted */
-	TEXT_LEN_MAX = 65535,		/* of a name or an id */
 };
 
 /* Bytes that grow behind and are used up in front. */
@@ -234,7 +234,7 @@ refuse_save(const struct jsonline *j)
 	if (j->id.at == NULL || j->id.len == 0 || jsonline_is(&j->id, "") ||
 	    j->id.at[0] == '{' || j->id.at[0] == '[')
 		return "a message has no id";
-	if (j->id.len > TEXT_LEN_MAX || j->name.len > TEXT_LEN_MAX)
+	if (j->id.len > PROTO_NAME_MAX || j->name.len > PROTO_NAME_MAX)
 		return "name or id of a message is longer than 65,535 bytes";
 	if (j->name.at != NULL && (j->name.at[0] == '{' ||
 	    j->name.at[0] == '['))
@@ -272,9 +272,9 @@ make_message(struct node *n, const struct jsonline *j, const char *cmd,
 	len = PROTO_BUS_FIXED + name_len + id_len;
 	snprintf(pid, sizeof(pid), "%d", n->who.pid);
 	len += copy_changed(j, cmd, pid, (char *)p + len);
-	ipc_put16(p + 16, PROTO_MESSAGE_JSON);
-	ipc_put16(p + 18, (uint16_t)name_len);
-	ipc_put16(p + 20, (uint16_t)id_len);
+	ipc_put16(p + PROTO_BUS_FLAGS, PROTO_MESSAGE_JSON);
+	ipc_put16(p + PROTO_BUS_NAME_LEN, (uint16_t)name_len);
+	ipc_put16(p + PROTO_BUS_ID_LEN, (uint16_t)id_len);
 	said->payload = p;
 	said->len = len;
 }
@@ -467,32 +467,6 @@ node_is_dismissed(const struct node *n)
 	return n->dismissed;
 }
 
-static ssize_t
-send_gift(const struct node *n, const struct gift *g)
-{
-	struct iovec iov = {
-		.iov_base = n->out.bytes + n->out.begin,
-		.iov_len = g->len,
-	};
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msghdr msg;
-
-	memset(&msg, 0, sizeof(msg));
-	memset(&control, 0, sizeof(control));
-	msg.msg_iov = &iov;
-	msg.msg_iovlen = 1;
-	msg.msg_control = &control;
-	msg.msg_controllen = sizeof(control.space);
-	control.head.cmsg_level = SOL_SOCKET;
-	control.head.cmsg_type = SCM_RIGHTS;
-	control.head.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.head), &g->fd, sizeof(int));
-	return sendmsg(n->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 /* Send what stands before the next descriptor, or the line that it goes with,
  * by itself: Node takes it from the piece in which that line ends. */
 static ssize_t
@@ -502,7 +476,9 @@ send_some(struct node *n)
 	ssize_t sent;
 
 	if (n->ngifts > 0 && n->gifts[0].left == 0) {
-		sent = send_gift(n, &n->gifts[0]);
+		sent = passfd_send(n->fd, n->out.bytes + n->out.begin,
+		    n->gifts[0].len, n->gifts[0].fd,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (sent == -1)
 			return -1;
 		close(n->gifts[0].fd);

@@ -22,6 +22,19 @@ post_is_for_bus(unsigned type)
 	    type == PROTO_DELETE || type == PROTO_SUBSCRIBE;
 }
 
+/* A worker on the bus, as its leader speaks for it. */
+static struct bus_identity
+identity(const struct worker *w)
+{
+	const struct bus_identity who = {
+		.origin = (uint64_t)w->process.group,
+		.worker = w->id,
+		.pid = (int)w->process.pid,
+	};
+
+	return who;
+}
+
 void
 post_identify(struct master *m, struct conn *c)
 {
@@ -30,10 +43,13 @@ post_identify(struct master *m, struct conn *c)
 	if (c->who.origin != 0)
 		return;
 	w = watch_find(m, c->pid);
+	if (w != NULL)
+		c->who = identity(w);
+	else {
+		c->who.worker = -1;
+		c->who.origin = FIRST_STRANGER + ++m->strangers;
+	}
 	c->who.pid = (int)c->pid;
-	c->who.worker = w == NULL ? -1 : w->id;
-	c->who.origin = w == NULL ? FIRST_STRANGER + ++m->strangers :
-	    (uint64_t)w->process.group;
 }
 
 static void
@@ -102,11 +118,7 @@ post_handle(struct master *m, struct conn *c, const struct ipc_frame *f)
 static void
 join(struct master *m, struct worker *w)
 {
-	const struct bus_identity who = {
-		.origin = (uint64_t)w->process.group,
-		.worker = w->id,
-		.pid = (int)w->process.pid,
-	};
+	const struct bus_identity who = identity(w);
 
 	w->node = node_open(&m->bus, &who, w->process.channel_fd);
 	w->process.channel_fd = -1;
@@ -128,11 +140,7 @@ static void
 publish_node(struct master *m, const struct worker *w,
     const struct node_said *said)
 {
-	const struct bus_identity who = {
-		.origin = (uint64_t)w->process.group,
-		.worker = w->id,
-		.pid = (int)w->process.pid,
-	};
+	const struct bus_identity who = identity(w);
 	uint64_t seq;
 
 	if (bus_publish(&m->bus, said->word == NODE_SAVE ? PROTO_SAVE :

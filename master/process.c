@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "envfile.h"
+#include "passfd.h"
 #include "process.h"
 #include "system.h"
 #include "trap.h"
@@ -254,31 +255,13 @@ hand_over(struct child *c)
 static void
 install_trap(const struct child *c)
 {
-	struct msghdr msg;
-	struct iovec iov;
-	char says = SAYS_TRAP;
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
+	const char says = SAYS_TRAP;
 	int fd;
 
 	fd = trap_install(listeners_have_path(c->launch->listeners));
 	if (fd == -1)
 		say_failed(c, 1, "catching bind(2)");
-	memset(&msg, 0, sizeof(msg));
-	memset(&control, 0, sizeof(control));
-	iov.iov_base = &says;
-	iov.iov_len = 1;
-	msg.msg_iov = &iov;
-	msg.msg_iovlen = 1;
-	msg.msg_control = &control;
-	msg.msg_controllen = sizeof(control.space);
-	control.head.cmsg_level = SOL_SOCKET;
-	control.head.cmsg_type = SCM_RIGHTS;
-	control.head.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
-	if (sendmsg(c->birth_fd, &msg, 0) == -1)
+	if (passfd_send(c->birth_fd, &says, 1, fd, 0) == -1)
 		say_failed(c, 1, "handing over the trap");
 	close(fd);
 }

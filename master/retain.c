@@ -45,7 +45,7 @@ key_of(const unsigned char *frame)
 	const unsigned char *payload = frame + PROTO_HEADER;
 	struct key k;
 
-	k.lengths = payload + 18;
+	k.lengths = payload + PROTO_BUS_NAME_LEN;
 	k.text = payload + PROTO_BUS_FIXED;
 	k.len = (size_t)ipc_get16(k.lengths) + ipc_get16(k.lengths + 2);
 	k.hash = hash_bytes(0xcbf29ce484222325U, k.lengths, 4);
@@ -188,8 +188,7 @@ make_entry(const unsigned char *frame, size_t len)
 	e->frame->refs = 1;
 	e->frame->len = len;
 	memcpy(e->frame->bytes, frame, len);
-	/* The flags, before the lengths. */
-	flags = e->frame->bytes + PROTO_HEADER + 16;
+	flags = e->frame->bytes + PROTO_HEADER + PROTO_BUS_FLAGS;
 	ipc_put16(flags, ipc_get16(flags) | PROTO_MESSAGE_RETAINED);
 	return e;
 }

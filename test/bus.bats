@@ -408,15 +408,6 @@ ids_kept() {
 	all_have 7 ""
 }
 
-# all_have ID VALUE: each worker says so.
-all_have() {
-	local i
-
-	for ((i = 0; i < 20; i++)); do
-		[ "$(get "/get/$1")" = "$2" ] || return 1
-	done
-}
-
 # crr watch.
 
 @test "crr watch writes events and messages, a line each" {

@@ -18,19 +18,6 @@ plain_express() {
 	    node "$SERVERS/express/server.js"
 }
 
-# reloads TIMES LOAD-OPTION ...: under that load.
-reloads() {
-	local times=$1 i
-
-	shift
-	load_start -t 600 "$@"
-	for ((i = 0; i < times; i++)); do
-		reload -q || return 1
-	done
-	is_running "$LOAD_PID" || return 1
-	load_stop
-}
-
 # Each request begun was answered, as the servers themselves count.
 all_answered() {
 	[ "$(od -A n -t u8 -N 8 counts)" = "$(od -A n -t u8 -j 8 counts)" ]

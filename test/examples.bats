@@ -19,15 +19,6 @@ build_c() {
 	    $(pkg-config --cflags --libs crr | sed "s|/opt|$PWD/opt|g")
 }
 
-# all_have ID VALUE: each worker says so.
-all_have() {
-	local i
-
-	for ((i = 0; i < 20; i++)); do
-		[ "$(get "/get/$1")" = "$2" ] || return 1
-	done
-}
-
 @test "the cache in C is in step, and warm after a reload" {
 	need pkg-config
 	build_c cc -Wall -Wextra -Werror

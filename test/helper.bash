@@ -389,8 +389,30 @@ reload_under_load() {
 	load_stop
 }
 
+# reloads TIMES LOAD-OPTION ...: under that load.
+reloads() {
+	local times=$1 i
+
+	shift
+	load_start -t 600 "$@"
+	for ((i = 0; i < times; i++)); do
+		reload -q || return 1
+	done
+	is_running "$LOAD_PID" || return 1
+	load_stop
+}
+
 none_failed() {
 	[ "$(load_value answered)" -gt 0 ] && [ "$(load_value failed)" -eq 0 ]
+}
+
+# all_have ID VALUE: each worker of a server with a cache says so.
+all_have() {
+	local i
+
+	for ((i = 0; i < 20; i++)); do
+		[ "$(get "/get/$1")" = "$2" ] || return 1
+	done
 }
 
 # all_pids_answer N

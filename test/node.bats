@@ -19,15 +19,6 @@ cached() {
 	    node "$ROOT/examples/express/server.js"
 }
 
-# all_have ID VALUE: each worker says so.
-all_have() {
-	local i
-
-	for ((i = 0; i < 20; i++)); do
-		[ "$(get "/get/$1")" = "$2" ] || return 1
-	done
-}
-
 # node_program N [OPTION ...]: workers of the program on stdin.
 node_program() {
 	local workers=$1

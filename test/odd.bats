@@ -39,18 +39,6 @@ write_daemon() {
 	EOF
 }
 
-# reloads TIMES LOAD-OPTION ...
-reloads() {
-	local times=$1 i
-
-	shift
-	load_start "$@"
-	for ((i = 0; i < times; i++)); do
-		reload -q || return 1
-	done
-	load_stop
-}
-
 @test "a server that has forked twice is drained and ended with its worker" {
 	write_daemon
 	crr_start -w 2 --soak 100ms -- "$(python)" daemon.py stay
