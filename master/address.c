@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "address.h"
+#include "master/address.h"
 
 static bool
 is_any(const struct address *a)

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bus.h"
-#include "retain.h"
+#include "master/bus.h"
+#include "master/retain.h"
 
 enum {
 	CHUNK_SIZE = 65536,		/* bytes, but for a longer frame */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cluster.h"
+#include "master/cluster.h"
 #include "text.h"
 
 enum {

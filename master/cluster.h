@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "listener.h"
-#include "node.h"
+#include "master/listener.h"
+#include "master/node.h"
 
 /* What has been asked for so far: by Node's own key, which stays the same over
  * reloads, so that a port of the kernel's choice does. */

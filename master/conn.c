@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "conn.h"
-#include "system.h"
+#include "master/conn.h"
+#include "master/system.h"
 #include "usage.h"
 
 struct conn *

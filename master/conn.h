@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bus.h"
 #include "ipc.h"
+#include "master/bus.h"
 
 enum {
 	CONN_MAX = 256,			/* connections at once */

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "control.h"
 #include "ipc.h"
 #include "log.h"
+#include "master/control.h"
 
 enum { CONTROL_BACKLOG = 128 };
 

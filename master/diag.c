@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "diag.h"
+#include "master/diag.h"
 
 enum { REPLY_MAX = 32768 };		/* bytes the kernel sends at once */
 

@@ -1,6 +1,6 @@
 #include <errno.h>
 
-#include "diag.h"
+#include "master/diag.h"
 
 int
 diag_read(int fd, struct diag_tcp *tcp)

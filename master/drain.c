@@ -14,9 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "diag.h"
-#include "drain.h"
-#include "inhand.h"
+#include "master/diag.h"
+#include "master/drain.h"
+#include "master/inhand.h"
 
 enum {
 	SLICE = 256,			/* descriptors between two polls */

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "halfopen.h"
-#include "listener.h"
-#include "process.h"
+#include "master/halfopen.h"
+#include "master/listener.h"
+#include "master/process.h"
 
 struct drain;
 

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "drain.h"
+#include "master/drain.h"
 
 enum { LOOK_MS = 5 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "envfile.h"
+#include "master/envfile.h"
 
 static char *
 trim(char *s)

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "diag.h"
-#include "halfopen.h"
+#include "master/diag.h"
+#include "master/halfopen.h"
 
 enum {
 	LOOK_MS = 50,			/* between two looks */

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "listener.h"
+#include "master/listener.h"
 
 /*
  * What the last look at all connections has found, from drain to drain. Such a

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "identity.h"
+#include "master/identity.h"
 
 /* The fourth number behind a label is the one for files. */
 static unsigned long

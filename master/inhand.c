@@ -1,4 +1,4 @@
-#include "inhand.h"
+#include "master/inhand.h"
 
 enum {
 	QUIET_MS = 100,			/* idle for so long: ended at once */

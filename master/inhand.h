@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "diag.h"
+#include "master/diag.h"
 
 /* One look at a connection. */
 struct inhand_seen {

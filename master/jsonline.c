@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "jsonline.h"
+#include "master/jsonline.h"
 
 /* Read from here on; at is NULL after what is no JSON. */
 struct reader {

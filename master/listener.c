@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "listener.h"
-#include "steer.h"
+#include "master/listener.h"
+#include "master/steer.h"
 
 static int
 set(int fd, int level, int option, int value)

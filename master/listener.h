@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "address.h"
-#include "unixpath.h"
+#include "master/address.h"
+#include "master/unixpath.h"
 
 struct queue {
 	int	 fd;			/* -1: not made yet */

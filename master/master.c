@@ -7,14 +7,14 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "master.h"
-#include "node.h"
-#include "post.h"
-#include "request.h"
-#include "setup.h"
-#include "signals.h"
-#include "stuck.h"
-#include "watch.h"
+#include "master/master.h"
+#include "master/node.h"
+#include "master/post.h"
+#include "master/request.h"
+#include "master/setup.h"
+#include "master/signals.h"
+#include "master/stuck.h"
+#include "master/watch.h"
 
 enum {
 	ACCEPT_AGAIN_MS = 1000,		/* after descriptors ran out */

@@ -8,17 +8,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bus.h"
-#include "cluster.h"
-#include "conn.h"
-#include "control.h"
 #include "event.h"
-#include "halfopen.h"
-#include "listener.h"
-#include "plan.h"
-#include "pool.h"
-#include "process.h"
-#include "reload.h"
+#include "master/bus.h"
+#include "master/cluster.h"
+#include "master/conn.h"
+#include "master/control.h"
+#include "master/halfopen.h"
+#include "master/listener.h"
+#include "master/plan.h"
+#include "master/pool.h"
+#include "master/process.h"
+#include "master/reload.h"
 
 struct master {
 	struct plan plan;

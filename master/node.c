@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "node.h"
-#include "passfd.h"
+#include "master/node.h"
+#include "master/passfd.h"
 #include "text.h"
 
 enum {

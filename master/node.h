@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "bus.h"
-#include "jsonline.h"
+#include "master/bus.h"
+#include "master/jsonline.h"
 
 struct node;
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "notify.h"
+#include "master/notify.h"
 
 enum {
 	NOTIFY_MAX = 4096,		/* bytes of a message we read */

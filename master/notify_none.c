@@ -1,6 +1,6 @@
 #include <errno.h>
 
-#include "notify.h"
+#include "master/notify.h"
 
 int
 notify_open(char *name, size_t size)

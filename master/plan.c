@@ -10,10 +10,10 @@
 
 #include "ipc.h"
 #include "log.h"
+#include "master/plan.h"
+#include "master/signame.h"
+#include "master/system.h"
 #include "parse.h"
-#include "plan.h"
-#include "signame.h"
-#include "system.h"
 #include "usage.h"
 
 enum option_value {

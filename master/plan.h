@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "address.h"
+#include "master/address.h"
 #include "proto.h"
 
 enum {

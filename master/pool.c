@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "pool.h"
+#include "master/pool.h"
 
 static int
 add_seats(struct pool *pool, int nseats)

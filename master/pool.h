@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "worker.h"
+#include "master/worker.h"
 
 struct pool {
 	struct worker **seat;		/* nseats of them */

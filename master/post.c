@@ -2,9 +2,9 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "node.h"
-#include "post.h"
-#include "watch.h"
+#include "master/node.h"
+#include "master/post.h"
+#include "master/watch.h"
 
 enum {
 	GATHER_MAX = 64 << 10,		/* bytes */

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "ipc.h"
-#include "master.h"
+#include "master/master.h"
 
 /* Tell whether a type is a message or SUBSCRIBE. */
 bool	 post_is_for_bus(unsigned type);

@@ -12,11 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "envfile.h"
-#include "passfd.h"
-#include "process.h"
-#include "system.h"
-#include "trap.h"
+#include "master/envfile.h"
+#include "master/passfd.h"
+#include "master/process.h"
+#include "master/system.h"
+#include "master/trap.h"
 
 enum {
 	BIRTH_MAX = 512,		/* bytes of a message of the child's */

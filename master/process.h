@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "listener.h"
-#include "plan.h"
-#include "system.h"
+#include "master/listener.h"
+#include "master/plan.h"
+#include "master/system.h"
 
 struct process {
 	pid_t	 pid;			/* of the leader; 0: none */

@@ -1,7 +1,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "reload.h"
+#include "master/reload.h"
 
 static void
 begin(struct reload *r, struct pool *pool, int64_t now_ms)

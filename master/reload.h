@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pool.h"
+#include "master/pool.h"
 
 enum reload_outcome {
 	RELOAD_GOES_ON,			/* or there is none */

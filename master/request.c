@@ -2,10 +2,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "post.h"
-#include "request.h"
-#include "status.h"
-#include "watch.h"
+#include "master/post.h"
+#include "master/request.h"
+#include "master/status.h"
+#include "master/watch.h"
 
 static void
 wait_for(struct conn *c, enum conn_wait wait, uint32_t id)

@@ -2,7 +2,7 @@
 #ifndef MASTER_REQUEST_H
 #define MASTER_REQUEST_H
 
-#include "master.h"
+#include "master/master.h"
 
 /* Answer one request, or note that the client waits. */
 void	 request_handle(struct master *m, struct conn *c,

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "ipc.h"
-#include "retain.h"
+#include "master/retain.h"
 
 enum { TABLE_MIN = 64 };		/* a power of 2 */
 

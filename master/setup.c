@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "notify.h"
-#include "setup.h"
-#include "signals.h"
-#include "system.h"
-#include "trap.h"
+#include "master/notify.h"
+#include "master/setup.h"
+#include "master/signals.h"
+#include "master/system.h"
+#include "master/trap.h"
 
 enum {
 	STALE_RETRIES = 500,		/* of a bind, after a killed master */

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "signals.h"
+#include "master/signals.h"
 
 static const int caught[] = {
 	SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1,

@@ -2,8 +2,8 @@
 #include <stddef.h>
 #include <strings.h>
 
+#include "master/signame.h"
 #include "parse.h"
-#include "signame.h"
 
 static const struct {
 	char	 name[8];

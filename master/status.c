@@ -2,8 +2,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "drain.h"
-#include "status.h"
+#include "master/drain.h"
+#include "master/status.h"
 #include "usage.h"
 
 enum {

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "steer.h"
+#include "master/steer.h"
 
 #ifndef SO_ATTACH_REUSEPORT_CBPF
 #define SO_ATTACH_REUSEPORT_CBPF	51

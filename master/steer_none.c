@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
-#include "steer.h"
+#include "master/steer.h"
 
 bool
 steer_available(void)

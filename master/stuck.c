@@ -3,9 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "diag.h"
 #include "log.h"
-#include "stuck.h"
+#include "master/diag.h"
+#include "master/stuck.h"
 
 struct oldest {
 	const struct listeners *listeners;

@@ -6,7 +6,7 @@
 #ifndef MASTER_STUCK_H
 #define MASTER_STUCK_H
 
-#include "master.h"
+#include "master/master.h"
 
 enum {
 	STUCK_REST_MS = 1000,		/* between two looks while all is well */

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "system.h"
+#include "master/system.h"
 
 enum {
 	SMALL_FILE = 4096,		/* bytes of a /proc or cgroup file */

@@ -1,6 +1,6 @@
 #include <unistd.h>
 
-#include "system.h"
+#include "master/system.h"
 
 int
 system_cpus(void)

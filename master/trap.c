@@ -24,8 +24,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "identity.h"
-#include "trap.h"
+#include "master/identity.h"
+#include "master/trap.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV	(1UL << 5)

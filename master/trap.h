@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#include "listener.h"
+#include "master/listener.h"
 
 /*
  * In the child before exec: install the filter. With names, unlink(2) is caught

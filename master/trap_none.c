@@ -1,6 +1,6 @@
 #include <errno.h>
 
-#include "trap.h"
+#include "master/trap.h"
 
 int
 trap_install(bool names)

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "unixpath.h"
+#include "master/unixpath.h"
 
 #ifndef O_PATH
 #define O_PATH	O_RDONLY

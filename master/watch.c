@@ -5,13 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "drain.h"
 #include "log.h"
-#include "notify.h"
-#include "post.h"
-#include "system.h"
-#include "trap.h"
-#include "watch.h"
+#include "master/drain.h"
+#include "master/notify.h"
+#include "master/post.h"
+#include "master/system.h"
+#include "master/trap.h"
+#include "master/watch.h"
 
 static void
 step(struct master *m, struct worker *w, enum worker_event event,

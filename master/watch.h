@@ -5,7 +5,7 @@
 #ifndef MASTER_WATCH_H
 #define MASTER_WATCH_H
 
-#include "master.h"
+#include "master/master.h"
 
 enum {
 	WATCH_HANDED_MS = 1000,		/* alive for so long is ready, for one

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "signame.h"
-#include "worker.h"
+#include "master/signame.h"
+#include "master/worker.h"
 
 struct context {
 	const struct worker_rules *rules;

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "process.h"
+#include "master/process.h"
 #include "proto.h"
 
 #define WORKER_EVENT_LIST(X) \

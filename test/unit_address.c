@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "master/address.h"
-#include "tap.h"
+#include "test/tap.h"
 
 static bool
 reads(const char *text, const char *back)

@@ -14,7 +14,7 @@
 
 #include "master/listener.h"
 #include "master/steer.h"
-#include "tap.h"
+#include "test/tap.h"
 
 static int
 make(const struct address *a, int reuseport)

@@ -24,7 +24,7 @@
 
 #include "master/listener.h"
 #include "master/trap.h"
-#include "tap.h"
+#include "test/tap.h"
 
 #ifndef SYS_pidfd_getfd
 #define SYS_pidfd_getfd	438
