@@ -28,28 +28,19 @@ PACK := $(call try,-Wl$(comma)-z$(comma)pack-relative-relocs)
 SMALL := $(call try,-Oz,-Os)
 LTO := $(call try,-flto -flto-partition=one -ffat-lto-objects)
 
-# What only Linux has, or its stand-ins: make PORTABLE=1 picks those.
+# What only Linux has stands beside its stand-in X_none.c; LINUX_ONLY is what
+# nothing but Linux files use. make PORTABLE=1 builds the stand-ins.
 SYSTEM = $(shell uname -s)
+EVERY = $(wildcard *.c client/*.c master/*.c)
+STANDIN = $(filter %_none.c,$(EVERY))
+LINUX_ONLY = master/inhand.c master/halfopen.c master/identity.c
 ifeq ($(SYSTEM)$(PORTABLE),Linux)
-SYS = master/drain.c master/inhand.c master/halfopen.c master/diag.c \
-	master/trap.c master/identity.c master/steer.c master/system.c \
-	master/notify.c
+SRC = $(filter-out $(STANDIN),$(EVERY))
 else
-SYS = master/drain_none.c master/diag_none.c master/trap_none.c \
-	master/steer_none.c master/system_none.c master/notify_none.c
+SRC = $(filter-out $(STANDIN:_none.c=.c) $(LINUX_ONLY),$(EVERY))
 endif
-
-GROUND = ipc.c event.c log.c out.c parse.c text.c usage.c
-CLIENT = $(wildcard client/*.c)
-MASTER = master/master.c master/setup.c master/request.c master/status.c \
-	master/watch.c master/stuck.c master/conn.c master/post.c \
-	master/bus.c master/retain.c master/node.c master/jsonline.c \
-	master/cluster.c master/control.c master/signals.c master/plan.c \
-	master/signame.c master/pool.c master/reload.c master/worker.c \
-	master/process.c master/passfd.c master/envfile.c master/listener.c \
-	master/unixpath.c master/address.c $(SYS)
-SRC = crr.c $(GROUND) $(CLIENT) $(MASTER)
-OBJ = $(SRC:%.c=$B/%.o)
+objects = $(patsubst %.c,$B/%.o,$(1))
+OBJ = $(call objects,$(SRC))
 
 TOOLS = $B/test/server $B/test/load $B/test/deny $B/test/member
 UNITS = $(patsubst test/%.c,$B/test/%,$(wildcard test/unit_*.c))
@@ -76,29 +67,26 @@ $B/test/member: test/member.c $B/ipc.o
 	@mkdir -p $(@D)
 	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $B/ipc.o
 
-# A unit test links what it tests; worker, pool and reload with a process of
-# its own making.
-LISTENERS = listener.o unixpath.o address.o \
-	$(notdir $(patsubst %.c,%.o,$(filter \
-	master/steer%.c master/trap%.c master/identity%.c,$(SYS))))
-UNIT_ipc = $(addprefix $B/,ipc.o event.o text.o)
-UNIT_event = $(addprefix $B/,event.o text.o ipc.o)
-UNIT_parse = $(addprefix $B/,parse.o text.o usage.o log.o out.o)
-UNIT_address = $(addprefix $B/master/,address.o) $B/parse.o
-UNIT_listener = $(addprefix $B/master/,$(LISTENERS)) $B/parse.o $B/log.o \
-	$B/text.o
+# A unit test links what it tests, and the stand-in where that is built;
+# worker, pool and reload with processes of its own making.
+SOCKETS = $(filter $(addprefix master/,listener.c unixpath.c address.c \
+	steer.c steer_none.c trap.c trap_none.c identity.c),$(SRC))
+UNIT_ipc = ipc.c event.c text.c
+UNIT_event = event.c text.c ipc.c
+UNIT_parse = parse.c text.c usage.c log.c out.c
+UNIT_address = master/address.c parse.c
+UNIT_listener = $(SOCKETS) parse.c log.c text.c
 UNIT_trap = $(UNIT_listener)
-UNIT_bus = $(addprefix $B/,master/bus.o master/retain.o ipc.o)
-UNIT_jsonline = $B/master/jsonline.o
-UNIT_inhand = $B/master/inhand.o
-UNIT_worker = $(addprefix $B/master/,worker.o signame.o) $B/parse.o
-UNIT_reload = $(addprefix $B/master/,reload.o pool.o worker.o signame.o) \
-	$B/parse.o
+UNIT_bus = master/bus.c master/retain.c ipc.c
+UNIT_jsonline = master/jsonline.c
+UNIT_inhand = master/inhand.c
+UNIT_worker = master/worker.c master/signame.c parse.c
+UNIT_reload = master/reload.c master/pool.c $(UNIT_worker)
 
 .SECONDEXPANSION:
-$B/test/unit_%: test/unit_%.c $$(UNIT_%)
+$B/test/unit_%: test/unit_%.c $$(call objects,$$(UNIT_%))
 	@mkdir -p $(@D)
-	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(UNIT_$*)
+	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call objects,$(UNIT_$*))
 
 # The real servers of the tests; one that can't be made is named, and the
 # tests of it are skipped.
