@@ -31,7 +31,7 @@ LTO := $(call try,-flto -flto-partition=one -ffat-lto-objects)
 # What only Linux has stands beside its stand-in X_none.c; LINUX_ONLY is what
 # nothing but Linux files use. make PORTABLE=1 builds the stand-ins.
 SYSTEM = $(shell uname -s)
-EVERY = $(wildcard *.c client/*.c master/*.c)
+EVERY = $(wildcard *.c base/*.c client/*.c master/*.c)
 STANDIN = $(filter %_none.c,$(EVERY))
 LINUX_ONLY = master/inhand.c master/halfopen.c master/identity.c
 ifeq ($(SYSTEM)$(PORTABLE),Linux)
@@ -71,16 +71,16 @@ $B/test/member: test/member.c $B/ipc.o
 # worker, pool and reload with processes of its own making.
 SOCKETS = $(filter $(addprefix master/,listener.c unixpath.c address.c \
 	steer.c steer_none.c trap.c trap_none.c identity.c),$(SRC))
-UNIT_ipc = ipc.c event.c text.c
-UNIT_event = event.c text.c ipc.c
-UNIT_parse = parse.c text.c usage.c log.c out.c
-UNIT_address = master/address.c parse.c
-UNIT_listener = $(SOCKETS) parse.c log.c text.c
+UNIT_ipc = ipc.c base/event.c base/text.c
+UNIT_event = base/event.c base/text.c ipc.c
+UNIT_parse = base/parse.c base/text.c base/usage.c base/log.c base/out.c
+UNIT_address = master/address.c base/parse.c
+UNIT_listener = $(SOCKETS) base/parse.c base/log.c base/text.c
 UNIT_trap = $(UNIT_listener)
 UNIT_bus = master/bus.c master/retain.c ipc.c
 UNIT_jsonline = master/jsonline.c
 UNIT_inhand = master/inhand.c
-UNIT_worker = master/worker.c master/signame.c parse.c
+UNIT_worker = master/worker.c master/signame.c base/parse.c
 UNIT_reload = master/reload.c master/pool.c $(UNIT_worker)
 
 .SECONDEXPANSION:
@@ -108,7 +108,7 @@ check-asan: servers
 FUZZ_SECONDS ?= 30
 FUZZ_CFLAGS = -O1 -g -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
-FUZZ_frame = ipc.c event.c text.c master/bus.c master/retain.c
+FUZZ_frame = ipc.c base/event.c base/text.c master/bus.c master/retain.c
 FUZZ_jsonline = master/jsonline.c
 
 fuzz: fuzz-frame fuzz-jsonline
@@ -168,10 +168,10 @@ $B/libcrr.a: $B/lib/ipc.o
 	rm -f $@
 	$(AR) rcs $@ $<
 
-$B/crr.pc: Makefile usage.h
+$B/crr.pc: Makefile base/usage.h
 	@mkdir -p $(@D)
 	printf '%s\n' 'Name: crr' 'Description: messages of crr workers' \
-		"Version: $$(sed -n 's/.*CRR_VERSION "\(.*\)"/\1/p' usage.h)" \
+		"Version: $$(sed -n 's/.*CRR_VERSION "\(.*\)"/\1/p' base/usage.h)" \
 		'Cflags: -I$(INCLUDEDIR)/crr' 'Libs: -L$(LIBDIR) -lcrr' >$@
 
 install: $B/crr lib

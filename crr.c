@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/out.h"
+#include "base/usage.h"
 #include "client/client.h"
-#include "log.h"
 #include "master/master.h"
-#include "out.h"
-#include "usage.h"
 
 static int	help(int, char **);
 

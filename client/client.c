@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/parse.h"
+#include "base/usage.h"
 #include "client/client.h"
 #include "client/talk.h"
 #include "ipc.h"
-#include "log.h"
-#include "parse.h"
-#include "usage.h"
 
 enum {
 	NO_WAIT = USAGE_LONG,

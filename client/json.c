@@ -2,10 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/text.h"
 #include "client/status.h"
 #include "client/talk.h"
-#include "log.h"
-#include "text.h"
 
 /* Write bytes as a JSON string. */
 static void

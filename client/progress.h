@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "event.h"
+#include "base/event.h"
 
 struct progress {
 	bool	 on;

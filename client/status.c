@@ -1,13 +1,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/out.h"
+#include "base/usage.h"
 #include "client/client.h"
 #include "client/status.h"
 #include "client/talk.h"
 #include "ipc.h"
-#include "log.h"
-#include "out.h"
-#include "usage.h"
 
 enum { JSON = USAGE_LONG };
 

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "client/status.h"
 #include "proto.h"
-#include "text.h"
 
 enum {
 	MINUTE = 60,			/* seconds */

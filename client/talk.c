@@ -9,10 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/event.h"
+#include "base/log.h"
+#include "base/out.h"
 #include "client/talk.h"
-#include "event.h"
-#include "log.h"
-#include "out.h"
 
 enum {
 	ID = 1,				/* of the one thing that is asked */

@@ -5,14 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/event.h"
+#include "base/log.h"
+#include "base/out.h"
+#include "base/text.h"
+#include "base/usage.h"
 #include "client/client.h"
 #include "client/talk.h"
-#include "event.h"
 #include "ipc.h"
-#include "log.h"
-#include "out.h"
-#include "text.h"
-#include "usage.h"
 
 enum {
 	SHOWN_MAX = 512,		/* bytes of data in a line for people */

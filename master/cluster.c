@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "master/cluster.h"
-#include "text.h"
 
 enum {
 	TYPE_PATH = -1,			/* addressType of a Unix path */

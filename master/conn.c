@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/usage.h"
 #include "master/conn.h"
 #include "master/system.h"
-#include "usage.h"
 
 struct conn *
 conn_accept(struct conn **list, int listen_fd, int64_t now_ms)

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "ipc.h"
-#include "log.h"
 #include "master/control.h"
 
 enum { CONTROL_BACKLOG = 128 };

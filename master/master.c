@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
 #include "master/master.h"
 #include "master/node.h"
 #include "master/post.h"

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "event.h"
+#include "base/event.h"
 #include "master/bus.h"
 #include "master/cluster.h"
 #include "master/conn.h"

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/passfd.h"
+#include "base/text.h"
 #include "master/node.h"
-#include "master/passfd.h"
-#include "text.h"
 
 enum {
 	READ_SIZE = 65536,		/* bytes, least room for a read */

@@ -8,13 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/parse.h"
+#include "base/usage.h"
 #include "ipc.h"
-#include "log.h"
 #include "master/plan.h"
 #include "master/signame.h"
 #include "master/system.h"
-#include "parse.h"
-#include "usage.h"
 
 enum option_value {
 	OPT_READY = USAGE_LONG,

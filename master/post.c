@@ -1,7 +1,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
 #include "master/node.h"
 #include "master/post.h"
 #include "master/watch.h"

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/passfd.h"
 #include "master/envfile.h"
-#include "master/passfd.h"
 #include "master/process.h"
 #include "master/system.h"
 #include "master/trap.h"

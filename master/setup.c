@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
 #include "master/notify.h"
 #include "master/setup.h"
 #include "master/signals.h"

@@ -2,8 +2,8 @@
 #include <stddef.h>
 #include <strings.h>
 
+#include "base/parse.h"
 #include "master/signame.h"
-#include "parse.h"
 
 static const struct {
 	char	 name[8];

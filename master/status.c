@@ -2,9 +2,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/usage.h"
 #include "master/drain.h"
 #include "master/status.h"
-#include "usage.h"
 
 enum {
 	MASTER_FIXED = 32,		/* bytes before STATUS_MASTER's texts */

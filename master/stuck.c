@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
 #include "master/diag.h"
 #include "master/stuck.h"
 

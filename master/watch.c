@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
 #include "master/drain.h"
 #include "master/notify.h"
 #include "master/post.h"

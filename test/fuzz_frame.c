@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "event.h"
+#include "base/event.h"
 #include "ipc.h"
 #include "master/bus.h"
 

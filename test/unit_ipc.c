@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "event.h"
+#include "base/event.h"
 #include "ipc.h"
 #include "test/tap.h"
 

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "parse.h"
+#include "base/parse.h"
+#include "base/text.h"
+#include "base/usage.h"
 #include "test/tap.h"
-#include "text.h"
-#include "usage.h"
 
 enum { NONE = -1 };
 

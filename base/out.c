@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "log.h"
-#include "out.h"
+#include "base/log.h"
+#include "base/out.h"
 
 void
 out_flush(void)

@@ -5,9 +5,9 @@
 #include <strings.h>
 #include <time.h>
 
-#include "event.h"
+#include "base/event.h"
+#include "base/text.h"
 #include "ipc.h"
-#include "text.h"
 
 enum {
 	FIXED = 28,			/* bytes before the text on the wire */

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
-#include "out.h"
-#include "usage.h"
+#include "base/log.h"
+#include "base/out.h"
+#include "base/usage.h"
 
 enum {
 	WORD_MAX = 32,			/* bytes; longer words resemble none */

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "master/passfd.h"
+#include "base/passfd.h"
 
 ssize_t
 passfd_send(int to, const void *bytes, size_t len, int fd, int flags)

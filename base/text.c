@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "text.h"
+#include "base/text.h"
 
 /*
  * Read the character at p, of which len bytes are there, into *code. Returns
