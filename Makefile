@@ -31,9 +31,10 @@ LTO := $(call try,-flto -flto-partition=one -ffat-lto-objects)
 # What only Linux has stands beside its stand-in X_none.c; LINUX_ONLY is what
 # nothing but Linux files use. make PORTABLE=1 builds the stand-ins.
 SYSTEM = $(shell uname -s)
-EVERY = $(wildcard *.c base/*.c client/*.c master/*.c)
+EVERY = $(wildcard *.c base/*.c client/*.c master/*.c master/*/*.c)
 STANDIN = $(filter %_none.c,$(EVERY))
-LINUX_ONLY = master/inhand.c master/halfopen.c master/identity.c
+LINUX_ONLY = master/drain/inhand.c master/drain/halfopen.c \
+	master/socket/identity.c
 ifeq ($(SYSTEM)$(PORTABLE),Linux)
 SRC = $(filter-out $(STANDIN),$(EVERY))
 else
@@ -69,19 +70,18 @@ $B/test/member: test/member.c $B/ipc.o
 
 # A unit test links what it tests, and the stand-in where that is built;
 # worker, pool and reload with processes of its own making.
-SOCKETS = $(filter $(addprefix master/,listener.c unixpath.c address.c \
-	steer.c steer_none.c trap.c trap_none.c identity.c),$(SRC))
+SOCKETS = $(filter master/socket/% master/trap/%,$(SRC))
 UNIT_ipc = ipc.c base/event.c base/text.c
 UNIT_event = base/event.c base/text.c ipc.c
 UNIT_parse = base/parse.c base/text.c base/usage.c base/log.c base/out.c
-UNIT_address = master/address.c base/parse.c
+UNIT_address = master/socket/address.c base/parse.c
 UNIT_listener = $(SOCKETS) base/parse.c base/log.c base/text.c
 UNIT_trap = $(UNIT_listener)
-UNIT_bus = master/bus.c master/retain.c ipc.c
-UNIT_jsonline = master/jsonline.c
-UNIT_inhand = master/inhand.c
-UNIT_worker = master/worker.c master/signame.c base/parse.c
-UNIT_reload = master/reload.c master/pool.c $(UNIT_worker)
+UNIT_bus = master/bus/bus.c master/bus/retain.c ipc.c
+UNIT_jsonline = master/node/json.c
+UNIT_inhand = master/drain/inhand.c
+UNIT_worker = master/worker/worker.c master/signame.c base/parse.c
+UNIT_reload = master/worker/reload.c master/worker/pool.c $(UNIT_worker)
 
 .SECONDEXPANSION:
 $B/test/unit_%: test/unit_%.c $$(call objects,$$(UNIT_%))
@@ -108,8 +108,8 @@ check-asan: servers
 FUZZ_SECONDS ?= 30
 FUZZ_CFLAGS = -O1 -g -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
-FUZZ_frame = ipc.c base/event.c base/text.c master/bus.c master/retain.c
-FUZZ_jsonline = master/jsonline.c
+FUZZ_frame = ipc.c base/event.c base/text.c master/bus/bus.c master/bus/retain.c
+FUZZ_jsonline = master/node/json.c
 
 fuzz: fuzz-frame fuzz-jsonline
 
@@ -199,7 +199,7 @@ dist:
 	git archive --prefix=crr/ -o crr.tar.gz HEAD
 
 clean:
-	rm -rf build build-asan build-lint crr crr.tar.gz
+	rm -rf build build-* crr crr.tar.gz
 
 .PHONY: all lib tools servers test check check-asan fuzz bench demo lint install uninstall dist clean
 -include $(OBJ:.o=.d)

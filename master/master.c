@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "master/master.h"
-#include "master/node.h"
+#include "master/node/channel.h"
 #include "master/post.h"
 #include "master/request.h"
 #include "master/setup.h"

@@ -9,16 +9,16 @@
 #include <stdint.h>
 
 #include "base/event.h"
-#include "master/bus.h"
-#include "master/cluster.h"
-#include "master/conn.h"
-#include "master/control.h"
-#include "master/halfopen.h"
-#include "master/listener.h"
+#include "master/bus/bus.h"
+#include "master/control/conn.h"
+#include "master/control/control.h"
+#include "master/drain/halfopen.h"
+#include "master/node/cluster.h"
 #include "master/plan.h"
-#include "master/pool.h"
-#include "master/process.h"
-#include "master/reload.h"
+#include "master/socket/listener.h"
+#include "master/worker/pool.h"
+#include "master/worker/process.h"
+#include "master/worker/reload.h"
 
 struct master {
 	struct plan plan;

@@ -14,7 +14,7 @@
 #include "ipc.h"
 #include "master/plan.h"
 #include "master/signame.h"
-#include "master/system.h"
+#include "master/worker/system.h"
 
 enum option_value {
 	OPT_READY = USAGE_LONG,

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "master/address.h"
+#include "master/socket/address.h"
 #include "proto.h"
 
 enum {

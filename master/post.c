@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "master/node.h"
+#include "master/node/channel.h"
 #include "master/post.h"
 #include "master/watch.h"
 

@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "master/notify.h"
+#include "master/control/notify.h"
 #include "master/setup.h"
 #include "master/signals.h"
-#include "master/system.h"
-#include "master/trap.h"
+#include "master/trap/trap.h"
+#include "master/worker/system.h"
 
 enum {
 	STALE_RETRIES = 500,		/* of a bind, after a killed master */

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "base/usage.h"
-#include "master/drain.h"
+#include "master/drain/drain.h"
 #include "master/status.h"
 
 enum {

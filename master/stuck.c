@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "master/diag.h"
+#include "master/socket/diag.h"
 #include "master/stuck.h"
 
 struct oldest {

@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "master/drain.h"
-#include "master/notify.h"
+#include "master/control/notify.h"
+#include "master/drain/drain.h"
 #include "master/post.h"
-#include "master/system.h"
-#include "master/trap.h"
+#include "master/trap/trap.h"
 #include "master/watch.h"
+#include "master/worker/system.h"
 
 static void
 step(struct master *m, struct worker *w, enum worker_event event,

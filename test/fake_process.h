@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "master/process.h"
+#include "master/worker/process.h"
 
 enum { FAKE_LIVES = 4096 };
 

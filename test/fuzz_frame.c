@@ -10,7 +10,7 @@
 
 #include "base/event.h"
 #include "ipc.h"
-#include "master/bus.h"
+#include "master/bus/bus.h"
 
 enum { SENT_MAX = 65536 };		/* bytes that a socket takes at once */
 

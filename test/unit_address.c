@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "master/address.h"
+#include "master/socket/address.h"
 #include "test/tap.h"
 
 static bool

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "ipc.h"
-#include "master/bus.h"
+#include "master/bus/bus.h"
 #include "test/tap.h"
 
 enum {

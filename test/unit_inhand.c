@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "master/inhand.h"
+#include "master/drain/inhand.h"
 #include "test/tap.h"
 
 enum { LIMIT_MS = 10000 };

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "master/jsonline.h"
+#include "master/node/json.h"
 #include "test/tap.h"
 
 static char sentence[200];

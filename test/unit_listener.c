@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "master/listener.h"
-#include "master/steer.h"
+#include "master/socket/listener.h"
+#include "master/socket/steer.h"
 #include "test/tap.h"
 
 static int

@@ -5,8 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "master/pool.h"
-#include "master/reload.h"
+#include "master/worker/pool.h"
+#include "master/worker/reload.h"
 #include "test/fake_process.h"
 #include "test/tap.h"
 

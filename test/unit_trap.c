@@ -22,8 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "master/listener.h"
-#include "master/trap.h"
+#include "master/socket/listener.h"
+#include "master/trap/trap.h"
 #include "test/tap.h"
 
 #ifndef SYS_pidfd_getfd

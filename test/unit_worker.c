@@ -2,7 +2,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "master/worker.h"
+#include "master/worker/worker.h"
 #include "test/fake_process.h"
 #include "test/tap.h"
 

@@ -1,0 +1,327 @@
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/usage.h"
+#include "master/control/conn.h"
+#include "master/worker/system.h"
+
+struct conn *
+conn_accept(struct conn **list, int listen_fd, int64_t now_ms)
+{
+	struct conn *c;
+	int fd;
+
+	fd = accept(listen_fd, NULL, NULL);
+	if (fd == -1)
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (c != NULL) {
+		c->in = malloc(CONN_IN_MAX);
+		c->in_size = CONN_IN_MAX;
+	}
+	if (c == NULL || c->in == NULL || system_peer(fd, &c->uid, &c->pid) == -1 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) == -1) {
+		if (c != NULL)
+			free(c->in);
+		free(c);
+		close(fd);
+		return NULL;
+	}
+	c->fd = fd;
+	c->deadline_ms = now_ms + CONN_HALF_MS;
+	c->next = *list;
+	*list = c;
+	return c;
+}
+
+void
+conn_subscribe(struct conn *c, struct bus *bus, struct bus_subscriber *s)
+{
+	c->bus = bus;
+	c->subscriber = s;
+}
+
+void
+conn_close(struct conn *c)
+{
+	if (c->subscriber != NULL)
+		bus_unsubscribe(c->bus, c->subscriber);
+	c->subscriber = NULL;
+	if (c->fd != -1)
+		close(c->fd);
+	c->fd = -1;
+	c->wait = CONN_WAIT_NOTHING;
+}
+
+bool
+conn_pending(const struct conn *c)
+{
+	return c->fd != -1 && c->out_sent < c->out_used;
+}
+
+bool
+conn_wants_output(const struct conn *c)
+{
+	return conn_pending(c) ||
+	    (c->subscriber != NULL && bus_pending(c->subscriber));
+}
+
+void
+conn_finish(struct conn *c, int64_t now_ms)
+{
+	c->closing = true;
+	c->wait = CONN_WAIT_NOTHING;
+	c->deadline_ms = now_ms + CONN_CLOSING_MS;
+	if (c->fd != -1 && !conn_pending(c))
+		shutdown(c->fd, SHUT_WR);
+}
+
+static void
+flush_answers(struct conn *c)
+{
+	ssize_t n;
+
+	while (conn_pending(c)) {
+		n = send(c->fd, c->out + c->out_sent,
+		    c->out_used - c->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (n == -1) {
+			conn_close(c);
+			return;
+		}
+		c->out_sent += (size_t)n;
+	}
+	free(c->out);
+	c->out = NULL;
+	c->out_size = c->out_used = c->out_sent = 0;
+	if (c->closing && c->fd != -1)
+		shutdown(c->fd, SHUT_WR);
+}
+
+/* Answers go between two frames of the bus. */
+void
+conn_flush(struct conn *c)
+{
+	if (c->subscriber != NULL && bus_finish(c->subscriber, c->fd) == -1)
+		conn_close(c);
+	if (c->subscriber != NULL && bus_is_within(c->subscriber))
+		return;
+	flush_answers(c);
+	if (c->subscriber != NULL && !conn_pending(c) && !c->closing &&
+	    bus_write(c->bus, c->subscriber, c->fd) == -1)
+		conn_close(c);
+}
+
+static int
+reserve(struct conn *c, size_t more)
+{
+	unsigned char *out;
+	size_t size;
+
+	size = c->out_size == 0 ? 1024 : c->out_size;
+	while (size < c->out_used + more)
+		size *= 2;
+	if (c->out_used + more > CONN_OUT_MAX)
+		return -1;
+	out = realloc(c->out, size);
+	if (out == NULL)
+		return -1;
+	c->out = out;
+	c->out_size = size;
+	return 0;
+}
+
+void
+conn_send(struct conn *c, enum proto_type type, uint32_t id,
+    const void *payload, size_t len)
+{
+	if (c->fd == -1)
+		return;
+	if (reserve(c, PROTO_HEADER + len) == -1) {
+		conn_close(c);
+		return;
+	}
+	ipc_header(c->out + c->out_used, type, (uint32_t)len, id);
+	c->out_used += PROTO_HEADER;
+	if (len > 0)
+		memcpy(c->out + c->out_used, payload, len);
+	c->out_used += len;
+	conn_flush(c);
+}
+
+void
+conn_error(struct conn *c, uint32_t id, const char *fmt, ...)
+{
+	char text[PROTO_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	conn_send(c, PROTO_ERROR, id, text, strlen(text));
+}
+
+/* The bytes in front that are no request of ours end the conversation. */
+static void
+refuse(struct conn *c, const struct ipc_frame *f, enum ipc_result result,
+    int64_t now_ms)
+{
+	if (result == IPC_GARBAGE) {
+		conn_close(c);
+		return;
+	}
+	if (result == IPC_VERSION)
+		conn_send(c, PROTO_VERSION, f->id, CRR_VERSION,
+		    strlen(CRR_VERSION));
+	else if (result == IPC_LENGTH)
+		conn_error(c, f->id, "%s can't have %lu bytes of payload",
+		    ipc_type_name(f->type), (unsigned long)f->len);
+	else
+		conn_error(c, f->id, "type %u is no request", f->type);
+	conn_finish(c, now_ms);
+}
+
+static int
+resize(struct conn *c, size_t size)
+{
+	unsigned char *in;
+
+	in = realloc(c->in, size);
+	if (in == NULL)
+		return -1;
+	c->in = in;
+	c->in_size = size;
+	return 0;
+}
+
+/* Make room for the rest of a frame that has begun; none for what may not be
+ * so long, and none where memory ends. */
+static void
+widen(struct conn *c, const struct ipc_frame *f,
+    const struct conn_hooks *hooks)
+{
+	size_t size = PROTO_HEADER + (size_t)f->len;
+
+	if (c->in_used < PROTO_HEADER || size <= c->in_size ||
+	    !hooks->admit(hooks->arg, c, f->type))
+		return;
+	resize(c, size > CONN_IN_WIDE ? size : CONN_IN_WIDE);
+}
+
+static void
+drop_served(struct conn *c, size_t taken)
+{
+	c->in_used -= taken;
+	if (taken > 0 && c->in_used > 0)
+		memmove(c->in, c->in + taken, c->in_used);
+	if (c->sends && c->in_size != CONN_IN_WIDE &&
+	    c->in_used <= CONN_IN_WIDE)
+		resize(c, CONN_IN_WIDE);
+}
+
+/* One that does not take its answers is not asked for more requests. */
+void
+conn_serve(struct conn *c, const struct conn_hooks *hooks, int64_t now_ms)
+{
+	enum ipc_result result = IPC_MORE;
+	struct ipc_frame f = { .type = 0 };
+	size_t taken;
+
+	taken = 0;
+	while (!c->closing && c->fd != -1 && !conn_pending(c)) {
+		result = ipc_parse(c->in + taken, c->in_used - taken, &f);
+		if (result != IPC_FRAME)
+			break;
+		c->deadline_ms = 0;
+		taken += PROTO_HEADER + f.len;
+		hooks->handle(hooks->arg, c, &f);
+	}
+	drop_served(c, taken);
+	if (c->closing || c->fd == -1 || conn_pending(c))
+		return;
+	if (result == IPC_MORE)
+		widen(c, &f, hooks);
+	/* Only what is not ours to answer can be so long. */
+	if (result == IPC_MORE && c->in_used == c->in_size)
+		result = IPC_TYPE;
+	if (result != IPC_MORE)
+		refuse(c, &f, result, now_ms);
+	else if (c->in_used > 0 && c->deadline_ms == 0)
+		c->deadline_ms = now_ms + CONN_HALF_MS;
+}
+
+void
+conn_read(struct conn *c)
+{
+	ssize_t n;
+
+	if (c->closing)
+		c->in_used = 0;
+	n = recv(c->fd, c->in + c->in_used, c->in_size - c->in_used,
+	    MSG_DONTWAIT);
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0) {
+		c->in_used += (size_t)n;
+		return;
+	}
+	c->ended = true;
+	if (n == -1)
+		conn_close(c);
+}
+
+bool
+conn_is_cut(const struct conn *c)
+{
+	/* What is whole has been served, but behind answers not taken. */
+	return c->ended && !c->closing && !conn_pending(c) && c->in_used > 0;
+}
+
+bool
+conn_wants_input(const struct conn *c)
+{
+	if (c->ended)
+		return false;
+	return c->closing || (!conn_pending(c) && c->in_used < c->in_size);
+}
+
+void
+conn_expire(struct conn *list, int64_t now_ms)
+{
+	struct conn *c;
+
+	for (c = list; c != NULL; c = c->next) {
+		if ((c->deadline_ms != 0 && c->deadline_ms <= now_ms) ||
+		    (c->ended && c->wait == CONN_WAIT_NOTHING &&
+		    c->subscriber == NULL && !conn_pending(c)))
+			conn_close(c);
+	}
+}
+
+void
+conn_sweep(struct conn **list)
+{
+	struct conn *c;
+
+	while ((c = *list) != NULL) {
+		if (c->fd != -1) {
+			list = &c->next;
+			continue;
+		}
+		*list = c->next;
+		free(c->out);
+		free(c->in);
+		free(c);
+	}
+}

@@ -1,0 +1,55 @@
+#include <stdlib.h>
+
+#include "master/drain/drain.h"
+
+enum { LOOK_MS = 5 };
+
+struct drain {
+	int	 seat;
+	int64_t	 next_ms;
+	struct drain_counts counts;
+};
+
+struct drain *
+drain_begin(const struct process *p, const struct listeners *ls, int seat,
+    struct calm *calm, int64_t limit_ms, int64_t now_ms)
+{
+	struct drain *d;
+
+	(void)p;
+	(void)ls;
+	(void)calm;
+	(void)limit_ms;
+	d = calloc(1, sizeof(*d));
+	if (d == NULL)
+		return NULL;
+	d->seat = seat;
+	d->next_ms = now_ms + LOOK_MS;
+	return d;
+}
+
+bool
+drain_look(struct drain *d, const struct listeners *ls, int64_t now_ms)
+{
+	d->next_ms = now_ms + LOOK_MS;
+	d->counts.queued = listeners_depth(ls, d->seat);
+	return d->counts.queued == 0;
+}
+
+int64_t
+drain_next(const struct drain *d)
+{
+	return d->next_ms;
+}
+
+struct drain_counts
+drain_counts(const struct drain *d)
+{
+	return d->counts;
+}
+
+void
+drain_free(struct drain *d)
+{
+	free(d);
+}

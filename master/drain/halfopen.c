@@ -1,0 +1,187 @@
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "master/drain/halfopen.h"
+#include "master/socket/diag.h"
+
+enum {
+	LOOK_MS = 50,			/* between two looks */
+	RESEND_MS = 1500,		/* the first SYN-ACK is sent again after
+					   1 s, and the client answers it */
+};
+
+struct handshake {
+	unsigned local_port, remote_port;
+	unsigned char remote[16];
+	bool	 left;			/* as of the last look */
+};
+
+struct beginning {
+	struct halfopen *halfopen;
+	const struct listeners *listeners;
+	bool	 any;			/* of any port */
+};
+
+/* TCP segments that have come in so far: tcpInSegs of RFC 4022, the same for
+ * both families. Returns 0 or -1. */
+static int
+count_segments(unsigned long long *segments)
+{
+	const char *line;
+	char text[4096];
+	ssize_t n;
+	int fd;
+
+	fd = open("/proc/self/net/snmp", O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	/* A line of names, then one of numbers. */
+	line = strstr(text, "\nTcp: ");
+	if (line != NULL)
+		line = strstr(line + 1, "\nTcp: ");
+	return line != NULL && sscanf(line, "\nTcp: %*d %*d %*d %*d %*d %*d "
+	    "%*d %*d %*d %llu", segments) == 1 ? 0 : -1;
+}
+
+static bool
+is_calm(const struct calm *calm)
+{
+	unsigned long long segments;
+
+	return calm->known && count_segments(&segments) == 0 &&
+	    segments == calm->segments;
+}
+
+static void
+note(void *arg, const struct diag_socket *s)
+{
+	struct beginning *b = arg;
+	struct halfopen *h = b->halfopen;
+	struct handshake *list;
+	size_t size;
+
+	b->any = true;
+	if (!listeners_have_port(b->listeners, s->local_port))
+		return;
+	if (h->n == h->size) {
+		size = h->size == 0 ? 16 : h->size * 2;
+		list = realloc(h->list, size * sizeof(*list));
+		if (list == NULL)
+			return;
+		h->list = list;
+		h->size = size;
+	}
+	h->list[h->n].local_port = s->local_port;
+	h->list[h->n].remote_port = s->remote_port;
+	memcpy(h->list[h->n].remote, s->remote, sizeof(s->remote));
+	h->n++;
+}
+
+static bool
+defers(const struct listeners *ls)
+{
+	socklen_t len;
+	int i, fd, value;
+
+	for (i = 0; i < ls->n; i++) {
+		fd = ls->list[i]->queue[0].fd;
+		value = 0;
+		len = sizeof(value);
+		if (fd != -1 && getsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT,
+		    &value, &len) == 0 && value > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Note what is half done, and whether all is calm. */
+static void
+look(struct halfopen *h, const struct listeners *ls)
+{
+	struct beginning b = { h, ls, false };
+	unsigned long long segments = 0;
+	bool known = count_segments(&segments) == 0;
+
+	h->calm->known = false;
+	h->looked = true;
+	if (diag_visit(1U << DIAG_SYN_RECV, note, &b) == -1 || b.any)
+		return;
+	h->calm->known = known;
+	h->calm->segments = segments;
+}
+
+void
+halfopen_begin(struct halfopen *h, struct calm *calm,
+    const struct listeners *ls, int64_t limit_ms, int64_t now_ms)
+{
+	memset(h, 0, sizeof(*h));
+	h->calm = calm;
+	h->next_ms = now_ms + LOOK_MS;
+	if (!defers(ls) && limit_ms > RESEND_MS)
+		limit_ms = RESEND_MS;
+	h->until_ms = now_ms + limit_ms;
+	if (!is_calm(calm))
+		look(h, ls);
+}
+
+static void
+check(void *arg, const struct diag_socket *s)
+{
+	struct halfopen *h = arg;
+	size_t i;
+
+	for (i = 0; i < h->n; i++) {
+		if (h->list[i].remote_port == s->remote_port &&
+		    h->list[i].local_port == s->local_port &&
+		    memcmp(h->list[i].remote, s->remote,
+		    sizeof(s->remote)) == 0)
+			h->list[i].left = true;
+	}
+}
+
+/* A segment may have been on its way, by another processor, when all seemed
+ * to be calm: what it began is seen now. */
+bool
+halfopen_left(struct halfopen *h, const struct listeners *ls, int64_t now_ms)
+{
+	size_t i, n;
+
+	if (!h->looked && !is_calm(h->calm))
+		look(h, ls);
+	if (now_ms >= h->until_ms)
+		h->n = 0;
+	if (h->n == 0 || now_ms < h->next_ms)
+		return h->n > 0;
+	h->next_ms = now_ms + LOOK_MS;
+	for (i = 0; i < h->n; i++)
+		h->list[i].left = false;
+	if (diag_visit(1U << DIAG_SYN_RECV, check, h) == -1)
+		return true;
+	n = 0;
+	for (i = 0; i < h->n; i++) {
+		if (h->list[i].left)
+			h->list[n++] = h->list[i];
+	}
+	h->n = n;
+	return n > 0;
+}
+
+void
+halfopen_free(struct halfopen *h)
+{
+	free(h->list);
+	h->list = NULL;
+	h->n = h->size = 0;
+}

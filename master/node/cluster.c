@@ -1,0 +1,372 @@
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "master/node/cluster.h"
+
+enum {
+	TYPE_PATH = -1,			/* addressType of a Unix path */
+	FLAG_V6ONLY = 1,		/* UV_TCP_IPV6ONLY, UV_UDP_IPV6ONLY */
+	FIRST_FREE_PORT = 1024,		/* that needs no right */
+	KEY_MAX = 256,			/* bytes */
+	REPLY_MAX = 6 * KEY_MAX + 512,	/* bytes, data apart */
+	DATA_MAX = 4096,		/* bytes of JSON kept of one server */
+};
+
+struct cluster_server {
+	char	 key[KEY_MAX];
+	struct address address;		/* its port is known */
+	char	*data;			/* the first asker's, as JSON */
+};
+
+/* A queryServer, as its sender means it. */
+struct query {
+	long	 seq;
+	char	 key[KEY_MAX];
+	struct address address;
+	bool	 any;			/* no address given: IPv6, else IPv4 */
+	struct jsonline_value data;
+};
+
+static long
+number(const struct jsonline_value *object, const char *name, long none)
+{
+	const struct jsonline_value v = jsonline_find(object, name);
+	char text[24], *end;
+	long n;
+
+	if (v.len == 0 || v.len >= sizeof(text))
+		return none;
+	/* dgram passes on a port that is a string. */
+	text[jsonline_text(&v, text)] = '\0';
+	n = strtol(text, &end, 10);
+	return end == text || *end != '\0' ? none : n;
+}
+
+/* The text of a member; "" where it is none or too long. */
+static void
+text(const struct jsonline_value *object, const char *name, char *buf,
+    size_t size)
+{
+	const struct jsonline_value v = jsonline_find(object, name);
+
+	buf[0] = '\0';
+	if (v.len > 0 && v.len < size && strncmp(v.at, "null", 4) != 0)
+		buf[jsonline_text(&v, buf)] = '\0';
+}
+
+static void
+set_port(struct address *a, unsigned port)
+{
+	if (a->u.sa.sa_family == AF_INET6)
+		a->u.in6.sin6_port = htons((uint16_t)port);
+	else if (a->u.sa.sa_family == AF_INET)
+		a->u.in.sin_port = htons((uint16_t)port);
+}
+
+/* Numeric addresses alone come from Node, which has looked names up. */
+static int
+set_host(struct address *a, const char *host, unsigned port)
+{
+	if (inet_pton(AF_INET, host, &a->u.in.sin_addr) == 1) {
+		a->u.sa.sa_family = AF_INET;
+		a->len = sizeof(a->u.in);
+	} else if (inet_pton(AF_INET6, host, &a->u.in6.sin6_addr) == 1) {
+		a->u.sa.sa_family = AF_INET6;
+		a->len = sizeof(a->u.in6);
+	} else
+		return -1;
+	set_port(a, port);
+	return 0;
+}
+
+/* All addresses, where there is no IPv6. */
+static void
+take_ipv4(struct address *a)
+{
+	unsigned port = address_port(a);
+
+	memset(&a->u, 0, sizeof(a->u));
+	a->v6only = false;
+	set_host(a, "0.0.0.0", port);
+}
+
+/* Returns 0, or -1 and errno. */
+static int
+read_query(struct query *q, const struct jsonline_value *message)
+{
+	char host[KEY_MAX], type[8];
+	long port = number(message, "port", -1);
+	long fd = number(message, "fd", -1);
+
+	memset(q, 0, sizeof(*q));
+	q->seq = number(message, "seq", 0);
+	q->data = jsonline_find(message, "data");
+	text(message, "address", host, sizeof(host));
+	text(message, "addressType", type, sizeof(type));
+	snprintf(q->key, sizeof(q->key), "%.160s:%ld:%s:%ld:%ld", host, port,
+	    type, fd, number(message, "index", 0));
+	errno = EINVAL;
+	if (fd >= 0 || port > 65535)
+		return -1;
+	q->address.type = strncmp(type, "udp", 3) == 0 ? SOCK_DGRAM :
+	    SOCK_STREAM;
+	q->address.v6only = (number(message, "flags", 0) & FLAG_V6ONLY) != 0;
+	if (strtol(type, NULL, 10) == TYPE_PATH) {
+		q->address.u.sa.sa_family = AF_UNIX;
+		return address_set_path(&q->address, host);
+	}
+	if (port < 0)
+		return -1;
+	if (host[0] == '\0') {
+		q->any = strcmp(type, "udp4") != 0;
+		strcpy(host, q->any ? "::" : "0.0.0.0");
+	}
+	return set_host(&q->address, host, (unsigned)port);
+}
+
+static struct cluster_server *
+find(const struct cluster *c, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++)
+		if (strcmp(c->servers[i].key, key) == 0)
+			return &c->servers[i];
+	return NULL;
+}
+
+/* Another server of the program's has the address. */
+static bool
+is_taken(const struct cluster *c, const struct listeners *ls,
+    const struct query *q)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++)
+		if (strcmp(c->servers[i].key, q->key) != 0 &&
+		    address_equal(&c->servers[i].address, &q->address) &&
+		    listeners_find(ls, &q->address) != NULL)
+			return true;
+	return false;
+}
+
+static int
+open_socket(const struct address *a)
+{
+	int on = a->v6only, fd;
+
+	fd = socket(a->u.sa.sa_family, a->type | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+	if (fd != -1 && a->u.sa.sa_family == AF_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == -1) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* A port of the kernel's choice, which is then everybody's. */
+static int
+choose_port(struct address *a)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int fd, rc;
+
+	memset(&ss, 0, sizeof(ss));
+	fd = open_socket(a);
+	if (fd == -1)
+		return -1;
+	rc = bind(fd, &a->u.sa, a->len);
+	if (rc == 0)
+		rc = getsockname(fd, (struct sockaddr *)&ss, &len);
+	close(fd);
+	if (rc == 0)
+		set_port(a, ntohs(ss.ss_family == AF_INET6 ?
+		    ((struct sockaddr_in6 *)&ss)->sin6_port :
+		    ((struct sockaddr_in *)&ss)->sin_port));
+	return rc;
+}
+
+/* The seat's socket of an address. Returns its listener, or NULL and errno. */
+static struct listener *
+bind_seat(struct listeners *ls, const struct address *a, int seat)
+{
+	const char *path = address_path(a);
+	struct unixpath up;
+	struct listener *l;
+	int fd, error;
+
+	l = listeners_find(ls, a);
+	if (l != NULL && listener_queue(l, seat)->fd != -1)
+		return l;
+	unixpath_init(&up);
+	if (path != NULL && l == NULL && (unixpath_open(&up, path) == -1 ||
+	    unixpath_clear(&up, a->type) == -1)) {
+		error = errno;
+		unixpath_close(&up);
+		errno = error;
+		return NULL;
+	}
+	fd = open_socket(a);
+	l = fd == -1 ? NULL : listeners_bind(ls, a,
+	    path == NULL ? NULL : &up, seat, fd);
+	error = errno;
+	if (l == NULL && fd != -1)
+		close(fd);
+	unixpath_close(&up);
+	errno = error;
+	return l;
+}
+
+static struct listener *
+serve(struct listeners *ls, struct query *q, const struct cluster_worker *w)
+{
+	struct address *a = &q->address;
+	struct listener *l;
+
+	if (a->u.sa.sa_family != AF_UNIX && address_port(a) == 0 &&
+	    choose_port(a) == -1)
+		return NULL;
+	if (a->u.sa.sa_family != AF_UNIX && !w->may_bind_low &&
+	    address_port(a) < FIRST_FREE_PORT &&
+	    listeners_find(ls, a) == NULL) {
+		errno = EACCES;
+		return NULL;
+	}
+	l = bind_seat(ls, a, w->seat);
+	if (l == NULL && q->any && (errno == EAFNOSUPPORT ||
+	    errno == EADDRNOTAVAIL)) {
+		take_ipv4(a);
+		l = bind_seat(ls, a, w->seat);
+	}
+	return l;
+}
+
+static struct cluster_server *
+add(struct cluster *c, const struct query *q)
+{
+	struct cluster_server *servers, *s;
+
+	servers = realloc(c->servers, (c->n + 1) * sizeof(*servers));
+	if (servers == NULL)
+		return NULL;
+	c->servers = servers;
+	s = &c->servers[c->n++];
+	memset(s, 0, sizeof(*s));
+	memcpy(s->key, q->key, sizeof(s->key));
+	s->address = q->address;
+	if (q->data.len > 0 && q->data.len < DATA_MAX)
+		s->data = strndup(q->data.at, q->data.len);
+	return s;
+}
+
+static void
+reply(const struct cluster_worker *w, const struct query *q, int error,
+    const char *data, int fd)
+{
+	char line[REPLY_MAX + DATA_MAX], key[6 * KEY_MAX + 3];
+	const char *type = q->address.type == SOCK_DGRAM ? "dgram.Native" :
+	    "net.Native";
+	int n = 0;
+
+	text_json(q->key, strlen(q->key), key, sizeof(key));
+	if (fd != -1)
+		n = snprintf(line, sizeof(line),
+		    "{\"cmd\":\"NODE_HANDLE\",\"type\":\"%s\",\"msg\":",
+		    type);
+	n += snprintf(line + n, sizeof(line) - (size_t)n,
+	    "{\"cmd\":\"NODE_CLUSTER\",\"ack\":%ld,\"key\":%s,\"errno\":%d,"
+	    "\"data\":%s}%s\n", q->seq, key, -error,
+	    data == NULL ? "null" : data, fd == -1 ? "" : "}");
+	node_say(w->node, line, (size_t)n, fd);
+}
+
+static void
+answer_query(struct cluster *c, struct listeners *ls,
+    const struct cluster_worker *w, const struct jsonline_value *message)
+{
+	struct cluster_server *s;
+	struct listener *l = NULL;
+	struct query q;
+
+	if (read_query(&q, message) == -1) {
+		reply(w, &q, errno, NULL, -1);
+		return;
+	}
+	s = find(c, q.key);
+	if (s != NULL)
+		q.address = s->address;
+	if (is_taken(c, ls, &q))
+		errno = EADDRINUSE;
+	else
+		l = serve(ls, &q, w);
+	if (l != NULL && s == NULL && (s = add(c, &q)) == NULL)
+		l = NULL;
+	if (l == NULL) {
+		reply(w, &q, errno, NULL, -1);
+		return;
+	}
+	s->address = q.address;
+	listener_ask(l, w->seat, w->generation);
+	reply(w, &q, 0, s->data, listener_queue(l, w->seat)->fd);
+}
+
+/* Where listen(2) is not caught, this is the news of it. */
+static struct listener *
+listening(struct listeners *ls, const struct cluster_worker *w,
+    const struct jsonline_value *message)
+{
+	struct listener *l;
+	struct query q;
+
+	if (read_query(&q, message) == -1)
+		return NULL;
+	l = listeners_find(ls, &q.address);
+	if (l == NULL && q.any) {
+		take_ipv4(&q.address);
+		l = listeners_find(ls, &q.address);
+	}
+	if (l == NULL || listener_queue(l, w->seat)->fd == -1)
+		return NULL;
+	if (l->address.type == SOCK_STREAM &&
+	    listener_queue(l, w->seat)->place == -1 &&
+	    listener_listen(ls, l, w->seat, LISTENER_BACKLOG_MIN) == -1)
+		return NULL;
+	return l;
+}
+
+struct listener *
+cluster_hear(struct cluster *c, struct listeners *ls,
+    const struct cluster_worker *w, const struct jsonline_value *message)
+{
+	const struct jsonline_value act = jsonline_find(message, "act");
+	char ack[80];
+	int n;
+
+	if (jsonline_is(&act, "queryServer")) {
+		answer_query(c, ls, w, message);
+		return NULL;
+	}
+	n = snprintf(ack, sizeof(ack), "{\"cmd\":\"NODE_CLUSTER\",\"ack\":%ld}\n",
+	    number(message, "seq", 0));
+	node_say(w->node, ack, (size_t)n, -1);
+	return jsonline_is(&act, "listening") ? listening(ls, w, message) :
+	    NULL;
+}
+
+void
+cluster_free(struct cluster *c)
+{
+	while (c->n > 0)
+		free(c->servers[--c->n].data);
+	free(c->servers);
+}

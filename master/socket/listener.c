@@ -1,0 +1,897 @@
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <netinet/in.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "master/socket/listener.h"
+#include "master/socket/steer.h"
+
+static int
+set(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+static bool
+is_stream(const struct listener *l)
+{
+	return l->address.type == SOCK_STREAM;
+}
+
+/* Tell whether the listener has a queue a seat. */
+static bool
+is_group(const struct listeners *ls, const struct listener *l)
+{
+	return !ls->shared && !l->inherited &&
+	    l->address.u.sa.sa_family != AF_UNIX;
+}
+
+static int
+first_fd(const struct listener *l)
+{
+	for (int i = 0; i < l->nqueues; i++)
+		if (l->queue[i].fd != -1)
+			return l->queue[i].fd;
+	return -1;
+}
+
+int
+listeners_init(struct listeners *ls, int nseats, bool shared)
+{
+	memset(ls, 0, sizeof(*ls));
+	ls->nseats = nseats;
+	ls->shared = shared || !steer_available();
+	ls->steered = calloc((size_t)nseats, sizeof(*ls->steered));
+	return ls->steered == NULL ? -1 : 0;
+}
+
+static void
+close_queue(struct queue *q)
+{
+	if (q->fd != -1)
+		close(q->fd);
+	q->fd = q->place = -1;
+	q->inode = 0;
+}
+
+static void
+free_listener(struct listener *l)
+{
+	for (int i = 0; i < l->nqueues; i++)
+		close_queue(&l->queue[i]);
+	if (l->path != NULL)
+		unixpath_remove(l->path);
+	free(l->path);
+	free(l->name);
+	free(l->queue);
+	free(l->asked);
+	free(l->heard);
+	free(l);
+}
+
+void
+listeners_free(struct listeners *ls)
+{
+	for (int i = 0; i < ls->n; i++)
+		free_listener(ls->list[i]);
+	free(ls->list);
+	free(ls->steered);
+	memset(ls, 0, sizeof(*ls));
+}
+
+/* Give room for n queues; how many there are is for the caller to set. */
+static int
+grow_queues(struct listener *l, int n)
+{
+	struct queue *queue;
+
+	queue = realloc(l->queue, (size_t)n * sizeof(*queue));
+	if (queue == NULL)
+		return -1;
+	for (int i = l->nqueues; i < n; i++)
+		queue[i] = (struct queue){ .fd = -1, .place = -1 };
+	l->queue = queue;
+	return 0;
+}
+
+/* By seat, whether there is a queue for each or not. */
+static int
+grow_heard(struct listener *l, int had, int n)
+{
+	pid_t *heard = realloc(l->heard, (size_t)n * sizeof(*heard));
+	unsigned *asked;
+
+	if (heard == NULL)
+		return -1;
+	l->heard = heard;
+	asked = realloc(l->asked, (size_t)n * sizeof(*asked));
+	if (asked == NULL)
+		return -1;
+	l->asked = asked;
+	for (int i = had; i < n; i++) {
+		heard[i] = 0;
+		asked[i] = 0;
+	}
+	return 0;
+}
+
+static struct listener *
+add_listener(struct listeners *ls, const struct address *a, bool inherited)
+{
+	struct listener **list, *l;
+
+	list = realloc(ls->list, (size_t)(ls->n + 1) * sizeof(*list));
+	if (list == NULL)
+		return NULL;
+	ls->list = list;
+	if ((l = calloc(1, sizeof(*l))) == NULL)
+		return NULL;
+	l->address = *a;
+	l->inherited = l->handed = inherited;
+	if (grow_queues(l, is_group(ls, l) ? ls->nseats : 1) == -1 ||
+	    grow_heard(l, 0, ls->nseats) == -1) {
+		free_listener(l);
+		return NULL;
+	}
+	l->nqueues = is_group(ls, l) ? ls->nseats : 1;
+	ls->list[ls->n++] = l;
+	return l;
+}
+
+static void
+remove_listener(struct listeners *ls, int i)
+{
+	free_listener(ls->list[i]);
+	ls->n--;
+	memmove(&ls->list[i], &ls->list[i + 1],
+	    (size_t)(ls->n - i) * sizeof(ls->list[0]));
+}
+
+struct listener *
+listeners_find(const struct listeners *ls, const struct address *a)
+{
+	for (int i = 0; i < ls->n; i++)
+		if (address_equal(&ls->list[i]->address, a))
+			return ls->list[i];
+	return NULL;
+}
+
+bool
+listeners_have_port(const struct listeners *ls, unsigned port)
+{
+	for (int i = 0; port != 0 && i < ls->n; i++)
+		if (is_stream(ls->list[i]) &&
+		    address_port(&ls->list[i]->address) == port)
+			return true;
+	return false;
+}
+
+bool
+listeners_have_datagrams(const struct listeners *ls)
+{
+	for (int i = 0; i < ls->n; i++)
+		if (!is_stream(ls->list[i]))
+			return true;
+	return false;
+}
+
+struct queue *
+listeners_by_inode(const struct listeners *ls, uint64_t inode,
+    struct listener **lp)
+{
+	for (int i = 0; i < ls->n; i++) {
+		*lp = ls->list[i];
+		for (int j = 0; j < (*lp)->nqueues; j++)
+			if ((*lp)->queue[j].fd != -1 &&
+			    (*lp)->queue[j].inode == inode)
+				return &(*lp)->queue[j];
+	}
+	*lp = NULL;
+	return NULL;
+}
+
+struct listener *
+listeners_by_name(const struct listeners *ls, dev_t dir_dev, ino_t dir_ino,
+    const char *name)
+{
+	for (int i = 0; i < ls->n; i++) {
+		const struct unixpath *up = ls->list[i]->path;
+
+		if (up != NULL && strcmp(up->name, name) == 0 &&
+		    (dir_ino == 0 || (up->dir_dev == dir_dev &&
+		    up->dir_ino == dir_ino)))
+			return ls->list[i];
+	}
+	return NULL;
+}
+
+bool
+listeners_have_path(const struct listeners *ls)
+{
+	for (int i = 0; i < ls->n; i++)
+		if (ls->list[i]->path != NULL)
+			return true;
+	return false;
+}
+
+struct queue *
+listener_queue(const struct listener *l, int seat)
+{
+	return &l->queue[seat < l->nqueues ? seat : 0];
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/*
+ * Steer to the seats of ls->steered, if any of them listens. Through a socket
+ * that listens: one that does not would be given a group of its own, and could
+ * not listen beside the others any more.
+ */
+static int
+steer(const struct listeners *ls, struct listener *l)
+{
+	int *place, n = 0, fd = -1, error;
+
+	if (l->nplaces < 2)
+		return 0;
+	if ((place = calloc((size_t)l->nplaces, sizeof(*place))) == NULL)
+		return -1;
+	for (int i = 0; i < l->nqueues; i++) {
+		if (l->queue[i].place == -1)
+			continue;
+		fd = l->queue[i].fd;
+		if (ls->steered[i])
+			place[n++] = l->queue[i].place;
+	}
+	qsort(place, (size_t)n, sizeof(*place), compare);
+	error = n == 0 ? 0 : steer_attach(fd, place, n);
+	free(place);
+	return error;
+}
+
+/*
+ * The second socket of a group would get connections by the kernel's own
+ * choice from the moment it is in it, so a program is there before: to the
+ * first alone, until its worker is ready.
+ */
+static int
+hold_first(const struct listener *l)
+{
+	static const int first = 0;
+
+	if (l->nplaces != 1 || l->nqueues < 2)
+		return 0;
+	for (int i = 0; i < l->nqueues; i++)
+		if (l->queue[i].place == 0)
+			return steer_attach(l->queue[i].fd, &first, 1);
+	return 0;
+}
+
+/* Note the place of a queue that has come to its group. */
+static int
+join(const struct listeners *ls, struct listener *l, struct queue *q)
+{
+	q->place = l->nplaces++;
+	return steer(ls, l);
+}
+
+/* Wait a little for what is on its way out. */
+static bool
+may_retry(struct listeners *ls)
+{
+	const struct timespec pause = { .tv_nsec = 10000000L };
+
+	if (errno != EADDRINUSE || ls->retries == 0)
+		return false;
+	ls->retries--;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
+static int
+bind_unix(struct listeners *ls, struct listener *l, int fd)
+{
+	const struct address *a = &l->address;
+
+	if (l->path != NULL)
+		return unixpath_bind(l->path, fd, a->u.un.sun_path);
+	while (bind(fd, &a->u.sa, a->len) == -1)
+		if (!may_retry(ls))
+			return -1;
+	return 0;
+}
+
+/*
+ * The kernel checks a bind against the SO_REUSEPORT that other sockets have
+ * at that moment, so the first of a group can bind without it, and meet a
+ * stranger's as a conflict, and let its own in afterwards.
+ */
+static int
+bind_socket(struct listeners *ls, struct listener *l, int fd)
+{
+	const struct address *a = &l->address;
+	bool first = first_fd(l) == -1;
+
+	if (a->u.sa.sa_family == AF_UNIX)
+		return bind_unix(ls, l, fd);
+	/* Sockets group only with those of the same V6ONLY and owner. */
+	if (a->u.sa.sa_family == AF_INET6 &&
+	    set(fd, IPPROTO_IPV6, IPV6_V6ONLY, a->v6only) == -1)
+		return -1;
+	if (fchown(fd, geteuid(), (gid_t)-1) == -1 && errno != EPERM)
+		return -1;
+	if (is_stream(l) &&
+	    set(fd, SOL_SOCKET, SO_REUSEADDR, 1) == -1)
+		return -1;
+	if (set(fd, SOL_SOCKET, SO_REUSEPORT, !first) == -1 && !first)
+		return -1;
+	while (bind(fd, &a->u.sa, a->len) == -1)
+		if (!may_retry(ls))
+			return -1;
+	if (first && is_group(ls, l))
+		return set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	return 0;
+}
+
+static int
+bind_queue(struct listeners *ls, struct listener *l, int seat, int fd)
+{
+	struct queue *q = listener_queue(l, seat);
+	struct stat st;
+
+	if (q->fd != -1) {
+		errno = EEXIST;
+		return -1;
+	}
+	if (fstat(fd, &st) == -1 || bind_socket(ls, l, fd) == -1)
+		return -1;
+	q->fd = fd;
+	q->seat = seat;
+	q->inode = st.st_ino;
+	/* Datagrams: in the group by bind; no harm if it can't be steered. */
+	if (!is_stream(l))
+		join(ls, l, q);
+	return 0;
+}
+
+/* Make a listener, which takes the path over. */
+static struct listener *
+new_listener(struct listeners *ls, const struct address *a,
+    struct unixpath *up)
+{
+	struct listener *l;
+
+	if ((l = add_listener(ls, a, false)) == NULL || up == NULL)
+		return l;
+	if ((l->path = malloc(sizeof(*l->path))) == NULL) {
+		remove_listener(ls, ls->n - 1);
+		return NULL;
+	}
+	*l->path = *up;
+	unixpath_init(up);
+	return l;
+}
+
+struct listener *
+listeners_bind(struct listeners *ls, const struct address *a,
+    struct unixpath *up, int seat, int fd)
+{
+	struct listener *l;
+	int n = ls->n, error;
+
+	if ((l = listeners_find(ls, a)) == NULL &&
+	    (l = new_listener(ls, a, up)) == NULL)
+		return NULL;
+	if (bind_queue(ls, l, seat, fd) == -1) {
+		error = errno;
+		if (ls->n > n)
+			remove_listener(ls, n);
+		errno = error;
+		return NULL;
+	}
+	return l;
+}
+
+void
+listener_lose(struct listener *l)
+{
+	close_queue(&l->queue[0]);
+	l->nplaces = 0;
+}
+
+static bool
+is_listening(const struct queue *q)
+{
+	int listening = 0;
+	socklen_t len = sizeof(listening);
+
+	return getsockopt(q->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening,
+	    &len) == -1 || listening;
+}
+
+/* The kernel fills the place of a socket that leaves with the last. */
+static void
+leave(struct listener *l, struct queue *q)
+{
+	int last = --l->nplaces;
+
+	for (int i = 0; i < l->nqueues; i++)
+		if (l->queue[i].place == last)
+			l->queue[i].place = q->place;
+	q->place = -1;
+}
+
+/* Returns 1 if a queue of the listener's had to be made to listen again. */
+static int
+mend(struct listener *l)
+{
+	int mended = 0;
+
+	for (int i = 0; is_stream(l) && i < l->nqueues; i++) {
+		struct queue *q = &l->queue[i];
+
+		if (q->place == -1 || is_listening(q))
+			continue;
+		leave(l, q);
+		if (listen(q->fd, LISTENER_BACKLOG_MIN) == -1)
+			return -1;
+		q->place = l->nplaces++;
+		mended = 1;
+	}
+	return mended;
+}
+
+bool
+listener_is_common(const struct listeners *ls, const struct listener *l)
+{
+	int n = 0;
+
+	for (int i = 0; i < ls->nseats; i++)
+		n += l->asked[i] != 0;
+	return l->handed || l->served || n > 1;
+}
+
+/* A name that one worker alone had and has removed stays removed. */
+static void
+mend_name(const struct listeners *ls, struct listener *l)
+{
+	if (l->path != NULL && listener_is_common(ls, l))
+		unixpath_restore(l->path);
+}
+
+int
+listeners_mend(struct listeners *ls)
+{
+	int error = 0;
+
+	for (int i = 0; i < ls->n; i++) {
+		int mended = mend(ls->list[i]);
+
+		mend_name(ls, ls->list[i]);
+
+		if (mended == -1 ||
+		    (mended == 1 && steer(ls, ls->list[i]) == -1))
+			error = errno;
+	}
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+int
+listener_listen(struct listeners *ls, struct listener *l, int seat,
+    int backlog)
+{
+	struct queue *q = listener_queue(l, seat);
+
+	if (backlog < LISTENER_BACKLOG_MIN)
+		backlog = LISTENER_BACKLOG_MIN;
+	if (q->place != -1 && is_listening(q))
+		return listen(q->fd, backlog);
+	if (mend(l) == 1)
+		return steer(ls, l);
+	if (hold_first(l) == -1 || listen(q->fd, backlog) == -1)
+		return -1;
+	return join(ls, l, q);
+}
+
+/* Make the seat's queue of a listener that -l gave, and listen. */
+static int
+open_queue(struct listeners *ls, struct listener *l, int seat)
+{
+	int fd, error;
+
+	fd = socket(l->address.u.sa.sa_family,
+	    l->address.type | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -1;
+	if (bind_queue(ls, l, seat, fd) == -1) {
+		error = errno;
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	if (!is_stream(l))
+		return 0;
+	return listener_listen(ls, l, seat, LISTENER_BACKLOG_MIN);
+}
+
+/*
+ * Close the queues from the seat on, the last to come first: the kernel fills
+ * the place of one that leaves with the last.
+ */
+static void
+close_queues(struct listener *l, int seat)
+{
+	for (int i = l->nqueues - 1; i >= seat; i--) {
+		if (l->queue[i].place != -1)
+			l->nplaces--;
+		close_queue(&l->queue[i]);
+	}
+	l->nqueues = seat;
+}
+
+/* Make the queues up to n of a listener that -l gave; all or none. */
+static int
+open_queues(struct listeners *ls, struct listener *l, int n)
+{
+	int had = l->nqueues, error;
+
+	if (grow_queues(l, n) == -1)
+		return -1;
+	l->nqueues = n;
+	for (int i = had; i < n; i++) {
+		if (open_queue(ls, l, i) == -1) {
+			error = errno;
+			close_queues(l, had);
+			errno = error;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+grow_steered(struct listeners *ls, int nseats)
+{
+	bool *steered = realloc(ls->steered, (size_t)nseats);
+
+	if (steered == NULL)
+		return -1;
+	for (int i = ls->nseats; i < nseats; i++)
+		steered[i] = false;
+	ls->steered = steered;
+	return 0;
+}
+
+static int
+grow_listener(struct listeners *ls, struct listener *l, int nseats)
+{
+	if (grow_heard(l, ls->nseats, nseats) == -1)
+		return -1;
+	if (!is_group(ls, l))
+		return 0;
+	if (l->handed)
+		return open_queues(ls, l, nseats);
+	if (grow_queues(l, nseats) == -1)
+		return -1;
+	l->nqueues = nseats;
+	return 0;
+}
+
+int
+listeners_grow(struct listeners *ls, int nseats)
+{
+	int error;
+
+	if (nseats <= ls->nseats)
+		return 0;
+	if (grow_steered(ls, nseats) == -1)
+		return -1;
+	for (int i = 0; i < ls->n; i++) {
+		if (grow_listener(ls, ls->list[i], nseats) == 0)
+			continue;
+		error = errno;
+		while (--i >= 0)
+			if (is_group(ls, ls->list[i]))
+				close_queues(ls->list[i], ls->nseats);
+		errno = error;
+		return -1;
+	}
+	ls->nseats = nseats;
+	return 0;
+}
+
+static struct listener *
+open_listener(struct listeners *ls, const struct address *a,
+    struct unixpath *up)
+{
+	struct listener *l;
+	int n, error;
+
+	if (listeners_find(ls, a) != NULL) {
+		errno = EEXIST;
+		return NULL;
+	}
+	while (up != NULL && unixpath_clear(up, a->type) == -1)
+		if (!may_retry(ls))
+			return NULL;
+	if ((l = new_listener(ls, a, up)) == NULL)
+		return NULL;
+	l->handed = true;
+	n = l->nqueues;
+	l->nqueues = 0;
+	if (open_queues(ls, l, n) == -1) {
+		error = errno;
+		remove_listener(ls, ls->n - 1);
+		errno = error;
+		return NULL;
+	}
+	return l;
+}
+
+/* Note in the address which directory its path is in. */
+static int
+open_path(struct unixpath *up, struct address *a)
+{
+	if (unixpath_open(up, address_path(a)) == -1)
+		return -1;
+	a->dir_dev = up->dir_dev;
+	a->dir_ino = up->dir_ino;
+	return 0;
+}
+
+struct listener *
+listeners_open(struct listeners *ls, const struct address *a)
+{
+	struct address known = *a;
+	struct unixpath up;
+	struct listener *l;
+	int error;
+
+	if (address_path(a) == NULL)
+		return open_listener(ls, a, NULL);
+	if (open_path(&up, &known) == -1)
+		return NULL;
+	l = open_listener(ls, &known, &up);
+	error = errno;
+	unixpath_close(&up);
+	errno = error;
+	return l;
+}
+
+/* One that came from a service manager, complete but for its queue. */
+static struct listener *
+add_inherited(struct listeners *ls, const struct address *a, const char *name)
+{
+	struct address known = *a;
+	struct unixpath up;
+	struct listener *l;
+
+	unixpath_init(&up);
+	if (address_path(a) != NULL && open_path(&up, &known) == -1)
+		unixpath_init(&up);
+	if (listeners_find(ls, &known) != NULL)
+		errno = EEXIST;
+	else if ((l = add_listener(ls, &known, true)) != NULL) {
+		l->name = strdup(name);
+		if (up.dir_fd != -1 && unixpath_lend(&up) == 0)
+			l->path = malloc(sizeof(*l->path));
+		if (l->path != NULL)
+			*l->path = up;
+		else
+			unixpath_remove(&up);
+		if (l->name != NULL)
+			return l;
+		remove_listener(ls, ls->n - 1);
+		return NULL;
+	}
+	unixpath_close(&up);
+	return NULL;
+}
+
+struct listener *
+listeners_inherit(struct listeners *ls, const struct address *a, int fd,
+    const char *name)
+{
+	struct listener *l;
+	struct stat st;
+
+	if (fstat(fd, &st) == -1 || fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
+	    (a->type == SOCK_STREAM && listen(fd, SOMAXCONN) == -1) ||
+	    (l = add_inherited(ls, a, name)) == NULL)
+		return NULL;
+	l->queue[0].fd = fd;
+	l->queue[0].inode = st.st_ino;
+	l->queue[0].place = 0;
+	l->nplaces = 1;
+	return l;
+}
+
+int
+listeners_steer(struct listeners *ls, const bool *ready)
+{
+	size_t size = (size_t)ls->nseats * sizeof(*ready);
+	int error = 0;
+
+	if (!ls->failed && memcmp(ls->steered, ready, size) == 0)
+		return 0;
+	memcpy(ls->steered, ready, size);
+	for (int i = 0; i < ls->n; i++)
+		if (mend(ls->list[i]) == -1 || steer(ls, ls->list[i]) == -1)
+			error = errno;
+	ls->failed = error != 0;
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+unsigned
+queue_depth(const struct queue *q)
+{
+	return q->fd == -1 || q->place == -1 ? 0 : steer_depth(q->fd);
+}
+
+unsigned
+listeners_depth(const struct listeners *ls, int seat)
+{
+	unsigned depth = 0;
+
+	for (int i = 0; i < ls->n; i++)
+		if (is_group(ls, ls->list[i]))
+			depth += queue_depth(&ls->list[i]->queue[seat]);
+	return depth;
+}
+
+/* Tell whether a socket that we never listened on has been connected. */
+static bool
+is_connected(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	return getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+}
+
+static void
+release(struct listener *l, int seat, bool gone)
+{
+	struct queue *q = listener_queue(l, seat);
+
+	if (q->fd != -1 && q->place == -1 && q->seat == seat &&
+	    (gone || is_connected(q->fd)))
+		close_queue(q);
+}
+
+void
+listeners_release(struct listeners *ls, int seat, bool gone)
+{
+	for (int i = ls->n - 1; i >= 0; i--) {
+		struct listener *l = ls->list[i];
+
+		if (l->handed || !is_stream(l))
+			continue;
+		release(l, seat, gone);
+		if (first_fd(l) == -1)
+			remove_listener(ls, i);
+	}
+}
+
+static bool
+is_missing(const struct listener *l, int seat, pid_t leader)
+{
+	return l->served && !l->handed && l->heard[seat] != leader;
+}
+
+bool
+listeners_heard(const struct listeners *ls, int seat, pid_t leader)
+{
+	for (int i = 0; i < ls->n; i++)
+		if (is_missing(ls->list[i], seat, leader))
+			return false;
+	return true;
+}
+
+int
+listeners_missing(const struct listeners *ls, int seat, pid_t leader,
+    char *text, size_t size)
+{
+	char on[ADDRESS_TEXT_MAX] = "", not[ADDRESS_TEXT_MAX] = "";
+	int n = 0;
+
+	for (int i = ls->n - 1; i >= 0; i--) {
+		const struct listener *l = ls->list[i];
+
+		if (l->heard[seat] == leader)
+			address_format(&l->address, on, sizeof(on));
+		if (!is_missing(l, seat, leader))
+			continue;
+		address_format(&l->address, not, sizeof(not));
+		n++;
+	}
+	if (n > 0 && on[0] != '\0')
+		snprintf(text, size, "listens on %s but not on %s", on, not);
+	else if (n > 0)
+		snprintf(text, size, "does not listen on %s", not);
+	return n;
+}
+
+/* How many seats' workers of a generation asked for the listener. */
+static int
+count_asked(const struct listeners *ls, const struct listener *l,
+    unsigned generation)
+{
+	int n = 0;
+
+	for (int i = 0; i < ls->nseats; i++)
+		n += l->asked[i] == generation;
+	return n;
+}
+
+static bool
+is_heard(const struct listeners *ls, const struct listener *l)
+{
+	for (int i = 0; i < ls->nseats; i++)
+		if (l->heard[i] != 0)
+			return true;
+	return false;
+}
+
+/* What all workers of the last whole generation serve is what most of it
+ * asked for, and somebody listens on. */
+static void
+judge(struct listeners *ls)
+{
+	int most = 0;
+
+	for (int i = 0; i < ls->n; i++) {
+		int n = count_asked(ls, ls->list[i], ls->complete);
+
+		if (!ls->list[i]->handed && n > most)
+			most = n;
+	}
+	for (int i = 0; i < ls->n; i++)
+		ls->list[i]->served = ls->list[i]->handed ||
+		    (is_heard(ls, ls->list[i]) &&
+		    count_asked(ls, ls->list[i], ls->complete) == most);
+}
+
+void
+listener_ask(struct listener *l, int seat, unsigned generation)
+{
+	if (l->generation < generation)
+		l->generation = generation;
+	l->asked[seat] = generation;
+	listener_queue(l, seat)->seat = seat;
+}
+
+void
+listener_hear(struct listeners *ls, struct listener *l, int seat, pid_t leader)
+{
+	l->heard[seat] = leader;
+	/* Its first address made the worker ready; here is another. */
+	if (l->asked[seat] == ls->complete)
+		judge(ls);
+}
+
+void
+listeners_complete(struct listeners *ls, unsigned generation)
+{
+	for (int i = ls->n - 1; i >= 0; i--)
+		if (!ls->list[i]->handed &&
+		    ls->list[i]->generation < generation)
+			remove_listener(ls, i);
+	ls->complete = generation;
+	judge(ls);
+}

@@ -1,0 +1,204 @@
+/*
+ * Addresses that workers serve, kept open by the master: one queue (a
+ * listening socket) for each seat, or one for all. Knows sockets, their names
+ * and steering, nothing of workers, processes or connections.
+ */
+#ifndef MASTER_LISTENER_H
+#define MASTER_LISTENER_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "master/socket/address.h"
+#include "master/socket/unixpath.h"
+
+struct queue {
+	int	 fd;			/* -1: not made yet */
+	int	 place;			/* in its group; -1: not listening */
+	int	 seat;			/* whose worker asked for it last */
+	uint64_t inode;			/* of the socket, as fstat tells */
+};
+
+struct listener {
+	struct address address;
+	bool	 handed;		/* given by -l, or inherited */
+	bool	 inherited;		/* came from a service manager */
+	char	*name;			/* in LISTEN_FDNAMES; NULL: none */
+	struct unixpath *path;		/* of a Unix socket; or NULL */
+	unsigned generation;		/* newest whose worker asked for it */
+	unsigned *asked;		/* by seat: the same of its workers */
+	bool	 served;		/* by a whole generation: the next one
+					   is not ready without it */
+	pid_t	*heard;			/* by seat: the worker that asked for
+					   it last; 0: none */
+	int	 nqueues;		/* 1, or one a seat */
+	int	 nplaces;		/* queues that listen */
+	struct queue *queue;		/* by seat; [0] where shared */
+};
+
+struct listeners {
+	struct listener **list;
+	int	 n;
+	int	 nseats;
+	bool	 shared;		/* one queue for all */
+	bool	*steered;		/* by seat: the last listeners_steer */
+	bool	 failed;		/* that one did, in part */
+	unsigned complete;		/* the last whole generation; 0 */
+	int	 retries;		/* binds to an address in use that may
+					   be tried again, 10 ms later each */
+};
+
+/* The least backlog a queue gets: it also holds what comes while a worker is
+ * replaced. The kernel cuts it at net.core.somaxconn. */
+enum { LISTENER_BACKLOG_MIN = 511 };
+
+/*
+ * Begin with none, for nseats seats. One queue is shared by all seats where
+ * shared asks for it and where groups can't be steered. Returns 0 or -1 and
+ * errno.
+ */
+int	 listeners_init(struct listeners *ls, int nseats, bool shared);
+
+/* Close all, and remove Unix paths that are still ours. */
+void	 listeners_free(struct listeners *ls);
+
+/*
+ * Make room for more seats; listeners given by -l get their sockets at once.
+ * Never takes seats away. Returns 0 or -1 and errno, nothing changed.
+ */
+int	 listeners_grow(struct listeners *ls, int nseats);
+
+/*
+ * Open an address given by -l: its queues for all seats, blocking,
+ * close-on-exec and listening. Returns it, or NULL and errno.
+ */
+struct listener *listeners_open(struct listeners *ls, const struct address *a);
+
+/*
+ * Keep a socket that a service manager gave us, to be handed to all workers:
+ * one queue for all, made to listen where it does not yet. Its address is a,
+ * as getsockname tells; its name for workers is copied. Takes fd over if it
+ * succeeds. Returns the listener, or NULL and errno.
+ */
+struct listener *listeners_inherit(struct listeners *ls,
+	    const struct address *a, int fd, const char *name);
+
+/* The listener of an address, or NULL. */
+struct listener *listeners_find(const struct listeners *ls,
+	    const struct address *a);
+
+/* Tell whether one of them is a TCP port. */
+bool	 listeners_have_port(const struct listeners *ls, unsigned port);
+
+/* Tell whether one of them takes datagrams. */
+bool	 listeners_have_datagrams(const struct listeners *ls);
+
+/* The queue whose socket has the inode, its listener in *lp; or NULL. */
+struct queue *listeners_by_inode(const struct listeners *ls, uint64_t inode,
+	    struct listener **lp);
+
+/* The listener whose Unix path has the name in the directory; or NULL. A
+ * dir_ino of 0 is any directory. */
+struct listener *listeners_by_name(const struct listeners *ls, dev_t dir_dev,
+	    ino_t dir_ino, const char *name);
+
+/* Tell whether the listener is not one worker's alone. */
+bool	 listener_is_common(const struct listeners *ls,
+	    const struct listener *l);
+
+/* Tell whether a listener has a Unix path. */
+bool	 listeners_have_path(const struct listeners *ls);
+
+/* The queue that a seat accepts from. Never NULL; its fd may be -1. */
+struct queue *listener_queue(const struct listener *l, int seat);
+
+/*
+ * Bind fd, a fresh socket (a duplicate of a worker's or one of ours), to the
+ * address and make it the seat's queue; a new listener is made where there is
+ * none, which takes over *up (a Unix path, opened; else NULL) and leaves
+ * nothing in it. Sets SO_REUSEADDR before and SO_REUSEPORT after the first
+ * bind of an address, so that a stranger's socket that is there already, with
+ * SO_REUSEPORT or without, is an honest EADDRINUSE; makes the socket the
+ * master's (fchown), so that with SO_REUSEPORT only processes of the master's
+ * user could join us later. Takes fd over if it succeeds. Returns the
+ * listener, or NULL and errno, nothing changed; EEXIST: the seat has a socket.
+ */
+struct listener *listeners_bind(struct listeners *ls, const struct address *a,
+	    struct unixpath *up, int seat, int fd);
+
+/* Close the queue of a Unix socket that nobody can reach any more: all its
+ * names have gone. A new one may be bound in its place. */
+void	 listener_lose(struct listener *l);
+
+/* Note that a worker of the seat and generation asked for the listener. */
+void	 listener_ask(struct listener *l, int seat, unsigned generation);
+
+/*
+ * listen(2) on the seat's queue, the backlog raised to LISTENER_BACKLOG_MIN;
+ * the first time, its place in the group is noted and the group steered anew.
+ * Returns 0 or -1 and errno.
+ */
+int	 listener_listen(struct listeners *ls, struct listener *l, int seat,
+	    int backlog);
+
+/*
+ * Send new connections of all listeners to the queues of the seats for which
+ * ready is true (by seat, nseats of them). A listener none of whose ready
+ * seats listens keeps what it had. Nothing is done where nothing changed.
+ * Returns 0, or -1 and errno of the last that failed.
+ */
+int	 listeners_steer(struct listeners *ls, const bool *ready);
+
+/*
+ * Make queues listen again that a worker has shut down: shutdown(2) of a
+ * listening socket, which many servers use to end their accept loops, ends
+ * it for all who hold it, and stirs the places of its group. Puts the names
+ * of Unix sockets back that a worker has removed, as many servers do at their
+ * end. To be called when a worker has gone, and now and then. Returns 0, or
+ * -1 and errno of the last that failed.
+ */
+int	 listeners_mend(struct listeners *ls);
+
+/*
+ * Close what workers of the seat have bound and don't serve: a socket that was
+ * connected instead, which would not end while we have it too; and, if the
+ * seat's worker has gone, one that was only bound. Listeners that have nothing
+ * left are removed.
+ */
+void	 listeners_release(struct listeners *ls, int seat, bool gone);
+
+/* Connections not yet accepted in a seat's own queues; 0 where they are
+ * shared. TCP: tcpi_unacked of TCP_INFO (Linux). Datagrams that nobody has
+ * read count as one. */
+unsigned listeners_depth(const struct listeners *ls, int seat);
+
+/* The same for one queue, shared or not; 0 where it can't be told. */
+unsigned queue_depth(const struct queue *q);
+
+/* Note that a worker, known by its leader's pid, listens in a seat. */
+void	 listener_hear(struct listeners *ls, struct listener *l, int seat,
+	    pid_t leader);
+
+/* Tell whether a worker listens on all that a whole generation served, -l's
+ * apart. */
+bool	 listeners_heard(const struct listeners *ls, int seat, pid_t leader);
+
+/*
+ * The number of addresses that listeners_heard misses. If there are any, text
+ * says what the worker does and what it does not: "listens on 127.0.0.1:80 but
+ * not on 127.0.0.1:81".
+ */
+int	 listeners_missing(const struct listeners *ls, int seat, pid_t leader,
+	    char *text, size_t size);
+
+/*
+ * All workers are of a generation now: close the listeners, -l's apart, that
+ * it did not ask for, and expect the next one to listen on those that as many
+ * of its workers asked for as for any: not on what has a worker's id or pid
+ * in its name, nor on what is only bound.
+ */
+void	 listeners_complete(struct listeners *ls, unsigned generation);
+
+#endif

@@ -1,0 +1,27 @@
+#include <errno.h>
+#include <stdbool.h>
+
+#include "master/socket/steer.h"
+
+bool
+steer_available(void)
+{
+	return false;
+}
+
+int
+steer_attach(int fd, const int *place, int n)
+{
+	(void)fd;
+	(void)place;
+	(void)n;
+	errno = ENOSYS;
+	return -1;
+}
+
+unsigned
+steer_depth(int fd)
+{
+	(void)fd;
+	return 0;
+}

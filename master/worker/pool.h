@@ -1,0 +1,54 @@
+/*
+ * All workers, by seat: how many are wanted, who is missing or too many. Makes
+ * no system call of its own.
+ */
+#ifndef MASTER_POOL_H
+#define MASTER_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "master/worker/worker.h"
+
+struct pool {
+	struct worker **seat;		/* nseats of them */
+	int	 nseats;
+	int	 wanted;		/* workers */
+	int	 surge;			/* seats beyond those wanted */
+	bool	 stopping;		/* nobody is started any more */
+	struct worker_rules rules;
+};
+
+/* Begin with wanted + surge free seats. Returns 0 or -1 with ENOMEM. */
+int	 pool_init(struct pool *pool, const struct launch *launch, int wanted,
+	    int surge);
+
+/* Make seats for a number of workers and want so many. Returns 0 or -1 with
+ * ENOMEM, nothing changed. */
+int	 pool_want(struct pool *pool, int wanted);
+
+void	 pool_free(struct pool *pool);
+
+/* Start who is missing; retire who is too many. */
+void	 pool_turn(struct pool *pool, int64_t now_ms);
+
+/* The worker that holds an id, or will when it has started again: not a
+ * candidate, not one that retires. NULL if there is none. */
+struct worker *pool_holder(const struct pool *pool, int id);
+
+/* The candidate for an id, or NULL. */
+struct worker *pool_candidate(const struct pool *pool, int id);
+
+/* A seat that can be taken, or NULL. */
+struct worker *pool_free_seat(const struct pool *pool);
+
+/* Stop all, and start nobody any more; now: by SIGKILL. */
+void	 pool_stop(struct pool *pool, bool now, int64_t now_ms);
+
+/* Nobody has a process, and nothing is left of any. */
+bool	 pool_empty(const struct pool *pool);
+
+/* Each id is held by a worker that is ready, and nobody else is there. */
+bool	 pool_settled(const struct pool *pool);
+
+#endif

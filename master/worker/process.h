@@ -1,0 +1,89 @@
+/*
+ * The processes of a worker: fork and exec, signals, clock. Knows how a worker
+ * is to be started (struct plan, its seat's queues), nothing of its states.
+ */
+#ifndef MASTER_PROCESS_H
+#define MASTER_PROCESS_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "master/plan.h"
+#include "master/socket/listener.h"
+#include "master/worker/system.h"
+
+struct process {
+	pid_t	 pid;			/* of the leader; 0: none */
+	pid_t	 group;			/* its process group, kept after pid */
+	pid_t	 listen_pid;		/* who listens; 0: not seen */
+	int	 birth_fd;		/* trap and errors of exec; -1: closed */
+	int	 trap_fd;		/* calls to answer; -1: none */
+	int	 channel_fd;		/* Node's, until somebody takes it; -1 */
+	struct system_mark mark;
+	bool	 rest;			/* the leader has gone, others under
+					   the trap have not */
+};
+
+/* What all starts have in common. */
+struct launch {
+	const struct plan *plan;
+	const struct listeners *listeners;
+	const char *notify;		/* NOTIFY_SOCKET's value, or NULL */
+	int	 workers;		/* wanted now: CRR_WORKERS */
+	int	 out_fd, err_fd;	/* become 1 and 2 */
+	bool	 trap;			/* share is on and works here */
+};
+
+enum process_news {
+	PROCESS_NONE,			/* nothing yet */
+	PROCESS_RUNS,			/* exec succeeded */
+	PROCESS_FAILED,			/* the command did not start */
+};
+
+/* Milliseconds of a clock that is never set; never 0. */
+int64_t	 process_now(void);
+
+/* A random number from 0 to n - 1. */
+int64_t	 process_random(int64_t n);
+
+/* Make *p the process of nobody. */
+void	 process_init(struct process *p);
+
+/*
+ * Start a worker in its own process group. Returns 0, or -1 and errno of
+ * socketpair(2) or fork(2). What fails in the child is told later, by
+ * process_birth.
+ */
+int	 process_start(struct process *p, const struct launch *launch, int id,
+	    int seat, unsigned generation);
+
+/*
+ * Read what the child says of its start, when birth_fd is readable: takes its
+ * trap, closes birth_fd at the end. For PROCESS_FAILED, why holds a line and
+ * *code what a shell would exit with (126, 127) or 1.
+ */
+enum process_news process_birth(struct process *p, char *why, size_t size,
+	    int *code);
+
+/* Send sig to the process that listens, else to the leader. */
+void	 process_signal(const struct process *p, int sig);
+
+/* SIGKILL to the whole group. */
+void	 process_kill(const struct process *p);
+
+/* Tell whether pid is one of p's: in its group, a descendant, or one that has
+ * lost the ancestors it had among them. */
+bool	 process_owns(const struct process *p, pid_t pid);
+
+/*
+ * Note that the leader has been reaped; what is left of its group is killed.
+ * p->rest says whether other processes are under the trap still.
+ */
+void	 process_ended(struct process *p);
+
+/* The trap has hung up: the last process of the worker has gone. */
+void	 process_gone(struct process *p);
+
+#endif

@@ -1,0 +1,316 @@
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "master/worker/system.h"
+
+enum {
+	SMALL_FILE = 4096,		/* bytes of a /proc or cgroup file */
+	ENVIRONMENT_MAX = 1 << 17,	/* bytes of a stranger's we look at */
+};
+
+static ssize_t
+read_small(const char *path, char *buf, size_t size)
+{
+	ssize_t n;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	n = read(fd, buf, size - 1);
+	close(fd);
+	buf[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+static int
+affinity(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == -1)
+		return (int)sysconf(_SC_NPROCESSORS_ONLN);
+	return CPU_COUNT(&set);
+}
+
+/* CPUs that one cgroup directory allows, rounded up; INT_MAX: no limit. */
+static int
+quota_of(const char *dir)
+{
+	char path[PATH_MAX + 32], buf[SMALL_FILE];
+	long quota, period;
+
+	snprintf(path, sizeof(path), "%s/cpu.max", dir);
+	if (read_small(path, buf, sizeof(buf)) > 0) {
+		if (sscanf(buf, "%ld %ld", &quota, &period) != 2)
+			return INT_MAX;
+	} else {
+		snprintf(path, sizeof(path), "%s/cpu.cfs_quota_us", dir);
+		if (read_small(path, buf, sizeof(buf)) <= 0)
+			return INT_MAX;
+		quota = strtol(buf, NULL, 10);
+		snprintf(path, sizeof(path), "%s/cpu.cfs_period_us", dir);
+		if (read_small(path, buf, sizeof(buf)) <= 0)
+			return INT_MAX;
+		period = strtol(buf, NULL, 10);
+	}
+	if (quota <= 0 || period <= 0)
+		return INT_MAX;
+	return (int)((quota + period - 1) / period);
+}
+
+/* The least that a cgroup and those above it allow. */
+static int
+quota_up(const char *root, const char *cgroup)
+{
+	char dir[PATH_MAX];
+	int least, n;
+	char *slash;
+
+	least = INT_MAX;
+	n = snprintf(dir, sizeof(dir), "%s%s", root, cgroup);
+	if (n < 0 || (size_t)n >= sizeof(dir))
+		return least;
+	while (strlen(dir) >= strlen(root)) {
+		n = quota_of(dir);
+		if (n < least)
+			least = n;
+		slash = strrchr(dir, '/');
+		if (slash == NULL)
+			break;
+		*slash = '\0';
+	}
+	return least;
+}
+
+static bool
+has_word(const char *list, const char *word, const char *end)
+{
+	size_t len = strlen(word);
+	const char *p;
+
+	for (p = list; p + len <= end; p++) {
+		if (strncmp(p, word, len) == 0 &&
+		    (p == list || p[-1] == ',') &&
+		    (p + len == end || p[len] == ','))
+			return true;
+	}
+	return false;
+}
+
+/* Each line of /proc/self/cgroup is number:controllers:path. */
+static int
+quota(void)
+{
+	char buf[SMALL_FILE];
+	char *line, *rest, *first, *path;
+	int least, n;
+
+	least = INT_MAX;
+	if (read_small("/proc/self/cgroup", buf, sizeof(buf)) <= 0)
+		return least;
+	rest = buf;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		first = strchr(line, ':');
+		path = first == NULL ? NULL : strchr(first + 1, ':');
+		if (path == NULL)
+			continue;
+		n = INT_MAX;
+		if (path == first + 1) {
+			n = quota_up("/sys/fs/cgroup", path + 1);
+			if (n == INT_MAX)
+				n = quota_up("/sys/fs/cgroup/unified",
+				    path + 1);
+		} else if (has_word(first + 1, "cpu", path))
+			n = quota_up("/sys/fs/cgroup/cpu", path + 1);
+		if (n < least)
+			least = n;
+	}
+	return least;
+}
+
+int
+system_cpus(void)
+{
+	int cpus, limit;
+
+	cpus = affinity();
+	limit = quota();
+	if (limit < cpus)
+		cpus = limit;
+	return cpus < 1 ? 1 : cpus;
+}
+
+void
+system_adopt_orphans(void)
+{
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+int
+system_die_with_parent(int sig, pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, sig, 0, 0, 0) == -1)
+		return -1;
+	return getppid() == parent ? 0 : -1;
+}
+
+/* State and parent of a process. Returns 0, or -1 if there is none. */
+static int
+read_stat(pid_t pid, char *state, pid_t *parent)
+{
+	char path[64], buf[SMALL_FILE];
+	const char *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (read_small(path, buf, sizeof(buf)) <= 0)
+		return -1;
+	/* The name in brackets may hold anything; the last ) ends it. */
+	p = strrchr(buf, ')');
+	if (p == NULL || strlen(p) < 5)
+		return -1;
+	*state = p[2];
+	*parent = (pid_t)strtol(p + 4, NULL, 10);
+	return 0;
+}
+
+pid_t
+system_parent(pid_t pid)
+{
+	char state;
+	pid_t parent;
+
+	return read_stat(pid, &state, &parent) == -1 ? -1 : parent;
+}
+
+/* Entries that end with '=' are names, of which any value will do. */
+static bool
+env_has(const char *env, size_t len, const char *entry)
+{
+	size_t want = strlen(entry);
+	const char *p, *end = env + len;
+
+	for (p = env; p < end; p += strlen(p) + 1) {
+		if (entry[want - 1] == '=' ? strncmp(p, entry, want) == 0 :
+		    strcmp(p, entry) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Tell whether a process was started with all of the entries. */
+static bool
+env_names(pid_t pid, const char *const *entries)
+{
+	char path[64], *env;
+	bool all = false;
+	size_t len;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return false;
+	env = malloc(ENVIRONMENT_MAX + 1);
+	if (env != NULL) {
+		len = fread(env, 1, ENVIRONMENT_MAX, f);
+		env[len] = '\0';
+		all = true;
+		for (; *entries != NULL; entries++)
+			all = all && env_has(env, len, *entries);
+	}
+	free(env);
+	fclose(f);
+	return all;
+}
+
+/* Send sig to each process that is one of those. */
+static int
+signal_each(bool (*is_one)(pid_t, const struct system_mark *),
+    const struct system_mark *mark, int sig)
+{
+	const struct dirent *de;
+	int n = 0;
+	pid_t pid;
+	DIR *dir;
+
+	dir = opendir("/proc");
+	if (dir == NULL)
+		return 0;
+	while ((de = readdir(dir)) != NULL) {
+		pid = (pid_t)strtol(de->d_name, NULL, 10);
+		if (pid > 1 && is_one(pid, mark) && kill(pid, sig) == 0)
+			n++;
+	}
+	closedir(dir);
+	return n;
+}
+
+bool
+system_is_stray(pid_t pid, const struct system_mark *mark)
+{
+	char of[PATH_MAX + 16], worker[32], born[32];
+	const char *const entries[] = { of, worker, born, NULL };
+
+	if (system_parent(pid) != getpid())
+		return false;
+	snprintf(of, sizeof(of), "CRR_SOCKET=%s", mark->socket);
+	snprintf(worker, sizeof(worker), "CRR_WORKER_ID=%d", mark->id);
+	snprintf(born, sizeof(born), "CRR_GENERATION=%u", mark->generation);
+	return env_names(pid, entries);
+}
+
+int
+system_kill_strays(const struct system_mark *mark)
+{
+	return signal_each(system_is_stray, mark, SIGKILL);
+}
+
+/* Any worker's of the socket. */
+static bool
+is_leaderless(pid_t pid, const struct system_mark *mark)
+{
+	char of[PATH_MAX + 16];
+	const char *const entries[] = { of, "CRR_WORKER_ID=", NULL };
+	pid_t group = getpgid(pid), parent;
+	char state;
+
+	if (group == pid || group <= 1 ||
+	    (read_stat(group, &state, &parent) == 0 && state != 'Z'))
+		return false;
+	snprintf(of, sizeof(of), "CRR_SOCKET=%s", mark->socket);
+	return env_names(pid, entries);
+}
+
+int
+system_stop_orphans(const char *socket, int sig)
+{
+	const struct system_mark any = { .socket = socket };
+
+	return signal_each(is_leaderless, &any, sig);
+}
+
+int
+system_peer(int fd, uid_t *uid, pid_t *pid)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
+		return -1;
+	*uid = cred.uid;
+	*pid = cred.pid;
+	return 0;
+}
