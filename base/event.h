@@ -4,8 +4,8 @@
  * write them on theirs: the same text from the same code. Knows the wire form
  * of an event; does no I/O.
  */
-#ifndef EVENT_H
-#define EVENT_H
+#ifndef BASE_EVENT_H
+#define BASE_EVENT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
  * printable in them becomes '?'. Knows nothing of master or client. None of
  * these changes errno.
  */
-#ifndef LOG_H
-#define LOG_H
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
 
 #include <stddef.h>
 

@@ -3,8 +3,8 @@
  * returns. What can't be written ends the program with 1, and with a line on
  * stderr that says why, unless the reader has simply gone (EPIPE).
  */
-#ifndef OUT_H
-#define OUT_H
+#ifndef BASE_OUT_H
+#define BASE_OUT_H
 
 /* Write text as it is and a newline behind it. */
 void	 out_line(const char *text);

@@ -1,6 +1,6 @@
 /* Numbers and times as people write them in arguments. Pure. */
-#ifndef PARSE_H
-#define PARSE_H
+#ifndef BASE_PARSE_H
+#define BASE_PARSE_H
 
 #include <stdint.h>
 

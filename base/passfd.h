@@ -1,6 +1,6 @@
 /* A descriptor that goes out with bytes on a Unix socket. */
-#ifndef MASTER_PASSFD_H
-#define MASTER_PASSFD_H
+#ifndef BASE_PASSFD_H
+#define BASE_PASSFD_H
 
 #include <sys/types.h>
 

@@ -2,8 +2,8 @@
  * Text from elsewhere, made safe to write: whatever bytes a worker, a path or a
  * peer put into it, a terminal and a JSON parser get nothing but text. Pure.
  */
-#ifndef TEXT_H
-#define TEXT_H
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * read. Both wings read theirs by the same rules and complain in the same
  * words. Knows no option's meaning.
  */
-#ifndef USAGE_H
-#define USAGE_H
+#ifndef BASE_USAGE_H
+#define BASE_USAGE_H
 
 #include <getopt.h>
 

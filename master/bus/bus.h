@@ -4,8 +4,8 @@
  * the frame that goes out, whoever many it is for. Knows frames and
  * descriptors, nothing of connections, workers or who may send.
  */
-#ifndef MASTER_BUS_H
-#define MASTER_BUS_H
+#ifndef MASTER_BUS_BUS_H
+#define MASTER_BUS_BUS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
  * The newest value of each name and id, as the frame that brings it, up to a
  * number of bytes: the least recently saved go first.
  */
-#ifndef MASTER_RETAIN_H
-#define MASTER_RETAIN_H
+#ifndef MASTER_BUS_RETAIN_H
+#define MASTER_BUS_RETAIN_H
 
 #include <stddef.h>
 #include <stdint.h>

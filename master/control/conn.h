@@ -3,8 +3,8 @@
  * between the answers what a subscriber gets of the bus. Nothing here blocks.
  * Knows the wire, not what a request means.
  */
-#ifndef MASTER_CONN_H
-#define MASTER_CONN_H
+#ifndef MASTER_CONTROL_CONN_H
+#define MASTER_CONTROL_CONN_H
 
 #include <sys/types.h>
 

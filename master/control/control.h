@@ -3,8 +3,8 @@
  * that tells a live master from a stale socket, mode 0600 from the first
  * moment.
  */
-#ifndef MASTER_CONTROL_H
-#define MASTER_CONTROL_H
+#ifndef MASTER_CONTROL_CONTROL_H
+#define MASTER_CONTROL_CONTROL_H
 
 #include <sys/types.h>
 

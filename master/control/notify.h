@@ -2,8 +2,8 @@
  * sd_notify(3) from workers: a datagram socket of the master's, whose kernel
  * says who sent. Linux; a stand-in elsewhere has none.
  */
-#ifndef MASTER_NOTIFY_H
-#define MASTER_NOTIFY_H
+#ifndef MASTER_CONTROL_NOTIFY_H
+#define MASTER_CONTROL_NOTIFY_H
 
 #include <sys/types.h>
 

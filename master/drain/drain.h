@@ -4,8 +4,8 @@
  * idle. Linux; a stand-in elsewhere sees queues alone. Knows sockets and
  * /proc, nothing of worker states.
  */
-#ifndef MASTER_DRAIN_H
-#define MASTER_DRAIN_H
+#ifndef MASTER_DRAIN_DRAIN_H
+#define MASTER_DRAIN_DRAIN_H
 
 #include <stdbool.h>
 #include <stdint.h>

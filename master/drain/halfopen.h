@@ -3,8 +3,8 @@
  * belong to its queue, which the kernel does not tell before they are done.
  * Linux.
  */
-#ifndef MASTER_HALFOPEN_H
-#define MASTER_HALFOPEN_H
+#ifndef MASTER_DRAIN_HALFOPEN_H
+#define MASTER_DRAIN_HALFOPEN_H
 
 #include <stdbool.h>
 #include <stddef.h>

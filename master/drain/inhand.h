@@ -3,8 +3,8 @@
  * figures for it tell from look to look, and what is to be done about it.
  * Makes no system call.
  */
-#ifndef MASTER_INHAND_H
-#define MASTER_INHAND_H
+#ifndef MASTER_DRAIN_INHAND_H
+#define MASTER_DRAIN_INHAND_H
 
 #include <stdbool.h>
 #include <stdint.h>

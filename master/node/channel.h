@@ -4,8 +4,8 @@
  * of the bus made into lines. Knows JSON, frames and one descriptor, nothing of
  * workers.
  */
-#ifndef MASTER_NODE_H
-#define MASTER_NODE_H
+#ifndef MASTER_NODE_CHANNEL_H
+#define MASTER_NODE_CHANNEL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
  * They get their seat's, so that steering and draining hold for them, too.
  * Learnt from lib/internal/cluster of Node 18 to 24.
  */
-#ifndef MASTER_CLUSTER_H
-#define MASTER_CLUSTER_H
+#ifndef MASTER_NODE_CLUSTER_H
+#define MASTER_NODE_CLUSTER_H
 
 #include <stdbool.h>
 #include <stddef.h>

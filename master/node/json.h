@@ -3,8 +3,8 @@
  * end (RFC 8259), since what is passed on is parsed by others, who die of what
  * is none; and where the members are that crr looks at. Pure.
  */
-#ifndef MASTER_JSONLINE_H
-#define MASTER_JSONLINE_H
+#ifndef MASTER_NODE_JSON_H
+#define MASTER_NODE_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /*
  * Addresses that workers serve: from text, to text, compared. Makes no socket.
  */
-#ifndef MASTER_ADDRESS_H
-#define MASTER_ADDRESS_H
+#ifndef MASTER_SOCKET_ADDRESS_H
+#define MASTER_SOCKET_ADDRESS_H
 
 #include <sys/socket.h>
 #include <sys/types.h>

@@ -2,8 +2,8 @@
  * The kernel's list of TCP sockets, sock_diag(7), which needs no right to look
  * into anybody's process. Linux.
  */
-#ifndef MASTER_DIAG_H
-#define MASTER_DIAG_H
+#ifndef MASTER_SOCKET_DIAG_H
+#define MASTER_SOCKET_DIAG_H
 
 #include <stdint.h>
 

@@ -2,8 +2,8 @@
  * Acting on files with a worker's rights, so that the master's are not lent
  * out. Linux: setfsuid(2).
  */
-#ifndef MASTER_IDENTITY_H
-#define MASTER_IDENTITY_H
+#ifndef MASTER_SOCKET_IDENTITY_H
+#define MASTER_SOCKET_IDENTITY_H
 
 #include <sys/types.h>
 

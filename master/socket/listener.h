@@ -3,8 +3,8 @@
  * listening socket) for each seat, or one for all. Knows sockets, their names
  * and steering, nothing of workers, processes or connections.
  */
-#ifndef MASTER_LISTENER_H
-#define MASTER_LISTENER_H
+#ifndef MASTER_SOCKET_LISTENER_H
+#define MASTER_SOCKET_LISTENER_H
 
 #include <sys/types.h>
 

@@ -3,8 +3,8 @@
  * to. Linux: a classic BPF program (SO_ATTACH_REUSEPORT_CBPF, Linux 4.6). A
  * stand-in elsewhere.
  */
-#ifndef MASTER_STEER_H
-#define MASTER_STEER_H
+#ifndef MASTER_SOCKET_STEER_H
+#define MASTER_SOCKET_STEER_H
 
 #include <stdbool.h>
 

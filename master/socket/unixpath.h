@@ -3,8 +3,8 @@
  * has removed it, and removed in the end if it is still ours. A second, hidden
  * hard link beside it makes that possible. Knows files, nothing of listeners.
  */
-#ifndef MASTER_UNIXPATH_H
-#define MASTER_UNIXPATH_H
+#ifndef MASTER_SOCKET_UNIXPATH_H
+#define MASTER_SOCKET_UNIXPATH_H
 
 #include <sys/types.h>
 

@@ -3,8 +3,8 @@
  * user notification (5.0; hang-up 5.9). A stand-in elsewhere says ENOSYS.
  * Knows listeners and /proc, nothing of worker states.
  */
-#ifndef MASTER_TRAP_H
-#define MASTER_TRAP_H
+#ifndef MASTER_TRAP_TRAP_H
+#define MASTER_TRAP_TRAP_H
 
 #include <sys/types.h>
 

@@ -1,6 +1,6 @@
 /* --env-file: lines of NAME=VALUE into the environment of this process. */
-#ifndef MASTER_ENVFILE_H
-#define MASTER_ENVFILE_H
+#ifndef MASTER_WORKER_ENVFILE_H
+#define MASTER_WORKER_ENVFILE_H
 
 #include <stddef.h>
 

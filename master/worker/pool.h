@@ -2,8 +2,8 @@
  * All workers, by seat: how many are wanted, who is missing or too many. Makes
  * no system call of its own.
  */
-#ifndef MASTER_POOL_H
-#define MASTER_POOL_H
+#ifndef MASTER_WORKER_POOL_H
+#define MASTER_WORKER_POOL_H
 
 #include <stdbool.h>
 #include <stdint.h>

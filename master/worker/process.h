@@ -2,8 +2,8 @@
  * The processes of a worker: fork and exec, signals, clock. Knows how a worker
  * is to be started (struct plan, its seat's queues), nothing of its states.
  */
-#ifndef MASTER_PROCESS_H
-#define MASTER_PROCESS_H
+#ifndef MASTER_WORKER_PROCESS_H
+#define MASTER_WORKER_PROCESS_H
 
 #include <sys/types.h>
 

@@ -3,8 +3,8 @@
  * of each turn of the loop and does the next thing that is due. Makes no
  * system call.
  */
-#ifndef MASTER_RELOAD_H
-#define MASTER_RELOAD_H
+#ifndef MASTER_WORKER_RELOAD_H
+#define MASTER_WORKER_RELOAD_H
 
 #include <stdbool.h>
 #include <stdint.h>

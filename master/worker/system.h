@@ -2,8 +2,8 @@
  * What only some systems can tell or do about processes and the machine.
  * Linux: system.c. A stand-in elsewhere: system_none.c.
  */
-#ifndef MASTER_SYSTEM_H
-#define MASTER_SYSTEM_H
+#ifndef MASTER_WORKER_SYSTEM_H
+#define MASTER_WORKER_SYSTEM_H
 
 #include <sys/types.h>
 

@@ -3,8 +3,8 @@
  * system call; what it does to processes goes through process.h, which unit
  * tests replace.
  */
-#ifndef MASTER_WORKER_H
-#define MASTER_WORKER_H
+#ifndef MASTER_WORKER_WORKER_H
+#define MASTER_WORKER_WORKER_H
 
 #include <stdbool.h>
 #include <stdint.h>
