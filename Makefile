@@ -144,7 +144,9 @@ $B/bench/bare: bench/bus.d/bare.c $B/ipc.o
 	@mkdir -p $(@D)
 	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $B/ipc.o
 
+# What breaks the order of the rooms is in a list that may only shrink.
 lint:
+	test/arrows | LC_ALL=C sort -u | diff test/arrows.known -
 	$(MAKE) B=build-lint LTO= CFLAGS="-O2 -Werror" build-lint/crr tools
 	cppcheck --quiet --error-exitcode=1 --std=c11 -I. -D_GNU_SOURCE \
 		--enable=warning,portability,performance \
@@ -152,7 +154,7 @@ lint:
 	for f in $(SRC); do \
 		clang-tidy --quiet $$f -- -std=c11 -D_GNU_SOURCE -I. || exit 1; \
 	done
-	shellcheck -x test/run test/helper.bash test/servers/build .ci/run \
+	shellcheck -x test/run test/arrows test/helper.bash test/servers/build .ci/run \
 		examples/demo examples/mirror examples/redis-bridge
 	shellcheck -x bench/reload bench/throughput bench/bus test/*.bats
 	mandoc -Tlint -Wwarning doc/crr.1 doc/crr.3
