@@ -173,7 +173,7 @@ $B/libcrr.a: $B/lib/ipc.o
 $B/crr.pc: Makefile base/usage.h
 	@mkdir -p $(@D)
 	printf '%s\n' 'Name: crr' 'Description: messages of crr workers' \
-		"Version: $$(sed -n 's/.*CRR_VERSION "\(.*\)"/\1/p' base/usage.h)" \
+		"Version: $$(sed -n 's/.*CRR_RELEASE "\(.*\)"/\1/p' base/usage.h)" \
 		'Cflags: -I$(INCLUDEDIR)/crr' 'Libs: -L$(LIBDIR) -lcrr' >$@
 
 install: $B/crr lib

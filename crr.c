@@ -92,7 +92,7 @@ main(int argc, char **argv)
 	if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)
 		usage(NULL, 0);
 	if (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0) {
-		out_line("crr " CRR_VERSION);
+		out_line("crr " CRR_RELEASE);
 		return 0;
 	}
 	if (*argv[1] == '-')

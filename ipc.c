@@ -24,7 +24,7 @@ static const struct type {
 	uint32_t	 least, greatest;	/* bytes of payload */
 } types[] = {
 #define X(name, number, least, greatest) [number] = { #name, least, greatest },
-	PROTO_TYPES(X)
+	CRR_TYPES(X)
 #undef X
 };
 
@@ -38,7 +38,7 @@ find(unsigned number)
 }
 
 const char *
-ipc_type_name(unsigned number)
+crr_type_name(unsigned number)
 {
 	const struct type *type = find(number);
 
@@ -46,82 +46,82 @@ ipc_type_name(unsigned number)
 }
 
 void
-ipc_put16(unsigned char *p, uint16_t v)
+crr_put16(unsigned char *p, uint16_t v)
 {
 	p[0] = (unsigned char)(v >> 8);
 	p[1] = (unsigned char)v;
 }
 
 void
-ipc_put32(unsigned char *p, uint32_t v)
+crr_put32(unsigned char *p, uint32_t v)
 {
-	ipc_put16(p, (uint16_t)(v >> 16));
-	ipc_put16(p + 2, (uint16_t)v);
+	crr_put16(p, (uint16_t)(v >> 16));
+	crr_put16(p + 2, (uint16_t)v);
 }
 
 void
-ipc_put64(unsigned char *p, uint64_t v)
+crr_put64(unsigned char *p, uint64_t v)
 {
-	ipc_put32(p, (uint32_t)(v >> 32));
-	ipc_put32(p + 4, (uint32_t)v);
+	crr_put32(p, (uint32_t)(v >> 32));
+	crr_put32(p + 4, (uint32_t)v);
 }
 
 uint16_t
-ipc_get16(const unsigned char *p)
+crr_get16(const unsigned char *p)
 {
 	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
 uint32_t
-ipc_get32(const unsigned char *p)
+crr_get32(const unsigned char *p)
 {
-	return (uint32_t)ipc_get16(p) << 16 | ipc_get16(p + 2);
+	return (uint32_t)crr_get16(p) << 16 | crr_get16(p + 2);
 }
 
 uint64_t
-ipc_get64(const unsigned char *p)
+crr_get64(const unsigned char *p)
 {
-	return (uint64_t)ipc_get32(p) << 32 | ipc_get32(p + 4);
+	return (uint64_t)crr_get32(p) << 32 | crr_get32(p + 4);
 }
 
 void
-ipc_header(unsigned char *head, enum proto_type type, uint32_t len, uint32_t id)
+crr_header(unsigned char *head, enum crr_type type, uint32_t len, uint32_t id)
 {
-	memcpy(head, PROTO_MAGIC, MAGIC_SIZE);
-	ipc_put16(head + 4, PROTO_OUR_VERSION);
-	ipc_put16(head + 6, (uint16_t)type);
-	ipc_put32(head + 8, len);
-	ipc_put32(head + 12, id);
+	memcpy(head, CRR_MAGIC, MAGIC_SIZE);
+	crr_put16(head + 4, CRR_OUR_VERSION);
+	crr_put16(head + 6, (uint16_t)type);
+	crr_put32(head + 8, len);
+	crr_put32(head + 12, id);
 }
 
-enum ipc_result
-ipc_parse(const void *data, size_t size, struct ipc_frame *f)
+enum crr_result
+crr_parse(const void *data, size_t size, struct crr_frame *f)
 {
 	const unsigned char	*p = data;
 	const struct type	*type;
 
 	memset(f, 0, sizeof(*f));
 	if (size == 0)
-		return IPC_MORE;
-	if (memcmp(p, PROTO_MAGIC, size < MAGIC_SIZE ? size : MAGIC_SIZE) != 0)
-		return IPC_GARBAGE;
-	if (size < PROTO_HEADER)
-		return IPC_MORE;
+		return CRR_MORE;
+	if (memcmp(p, CRR_MAGIC, size < MAGIC_SIZE ? size : MAGIC_SIZE) != 0)
+		return CRR_GARBAGE;
+	if (size < CRR_HEADER)
+		return CRR_MORE;
 
-	f->version = ipc_get16(p + 4);
-	f->len = ipc_get32(p + 8);
-	f->id = ipc_get32(p + 12);
-	if (f->version != PROTO_OUR_VERSION)
-		return IPC_VERSION;
-	f->type = ipc_get16(p + 6);
+	f->version = crr_get16(p + 4);
+	f->len = crr_get32(p + 8);
+	f->id = crr_get32(p + 12);
+	if (f->version != CRR_OUR_VERSION)
+		return CRR_OTHER_VERSION;
+	f->type = crr_get16(p + 6);
 	if ((type = find(f->type)) == NULL)
-		return IPC_TYPE;
+		return CRR_OTHER_TYPE;
 	if (f->len < type->least || f->len > type->greatest)
-		return IPC_LENGTH;
-	if (size - PROTO_HEADER < f->len)
-		return IPC_MORE;
-	f->payload = p + PROTO_HEADER;
-	return IPC_FRAME;
+		return CRR_WRONG_LENGTH;
+	if (size - CRR_HEADER < f->len)
+		return CRR_MORE;
+	f->payload = p + CRR_HEADER;
+	return CRR_FRAME;
 }
 
 /* Make the default path of a master's name. */
@@ -140,7 +140,7 @@ default_path(const char *name, char *buf, size_t size)
 }
 
 int
-ipc_path(const char *path, const char *name, char *buf, size_t size)
+crr_path(const char *path, const char *name, char *buf, size_t size)
 {
 	struct sockaddr_un	sun;
 	int			len;
@@ -188,7 +188,7 @@ limit(int fd, int timeout_ms)
 }
 
 int
-ipc_connect(const char *path, int timeout_ms)
+crr_connect(const char *path, int timeout_ms)
 {
 	struct sockaddr_un	sun = { .sun_family = AF_UNIX };
 	size_t			len = strlen(path);
@@ -217,21 +217,21 @@ ipc_connect(const char *path, int timeout_ms)
 }
 
 void
-ipc_init(struct ipc *ipc, int fd)
+crr_init(struct crr *crr, int fd)
 {
-	memset(ipc, 0, sizeof(*ipc));
-	ipc->fd = fd;
+	memset(crr, 0, sizeof(*crr));
+	crr->fd = fd;
 }
 
 void
-ipc_close(struct ipc *ipc)
+crr_close(struct crr *crr)
 {
-	if (ipc->fd != -1) {
-		ipc_flush(ipc);
-		close(ipc->fd);
+	if (crr->fd != -1) {
+		crr_flush(crr);
+		close(crr->fd);
 	}
-	free(ipc->buf);
-	ipc_init(ipc, -1);
+	free(crr->buf);
+	crr_init(crr, -1);
 }
 
 /* Move both parts on by what was taken. */
@@ -262,17 +262,17 @@ length(const struct iovec *iov, int n)
 
 /* Send all parts. Without waiting to begin: EAGAIN if nothing is taken. */
 static int
-send_now(const struct ipc *ipc, struct iovec *iov, int n)
+send_now(const struct crr *crr, struct iovec *iov, int n)
 {
 	struct msghdr	msg = { .msg_iov = iov, .msg_iovlen = (size_t)n };
 	int		flags = MSG_NOSIGNAL;
 	size_t		left = length(iov, n);
 	ssize_t		sent;
 
-	if (ipc->nonblock)
+	if (crr->nonblock)
 		flags |= MSG_DONTWAIT;
 	while (left > 0) {
-		sent = sendmsg(ipc->fd, &msg, flags);
+		sent = sendmsg(crr->fd, &msg, flags);
 		if (sent == -1 && errno == EINTR)
 			continue;
 		if (sent == -1) {
@@ -288,55 +288,55 @@ send_now(const struct ipc *ipc, struct iovec *iov, int n)
 }
 
 void
-ipc_gather(struct ipc *ipc, void *buf, size_t size)
+crr_gather(struct crr *crr, void *buf, size_t size)
 {
-	ipc->out = buf;
-	ipc->out_size = size;
-	ipc->out_used = 0;
+	crr->out = buf;
+	crr->out_size = size;
+	crr->out_used = 0;
 }
 
 int
-ipc_flush(struct ipc *ipc)
+crr_flush(struct crr *crr)
 {
-	int	flags = MSG_NOSIGNAL | (ipc->nonblock ? MSG_DONTWAIT : 0);
+	int	flags = MSG_NOSIGNAL | (crr->nonblock ? MSG_DONTWAIT : 0);
 	size_t	begin = 0;
 	ssize_t	n = 0;
 
-	while (begin < ipc->out_used) {
-		n = send(ipc->fd, ipc->out + begin, ipc->out_used - begin,
+	while (begin < crr->out_used) {
+		n = send(crr->fd, crr->out + begin, crr->out_used - begin,
 		    flags);
 		if (n == -1 && errno != EINTR)
 			break;
 		if (n > 0)
 			begin += (size_t)n;
 	}
-	ipc->out_used -= begin;
-	if (begin > 0 && ipc->out_used > 0)
-		memmove(ipc->out, ipc->out + begin, ipc->out_used);
-	if (ipc->out_used == 0)
+	crr->out_used -= begin;
+	if (begin > 0 && crr->out_used > 0)
+		memmove(crr->out, crr->out + begin, crr->out_used);
+	if (crr->out_used == 0)
 		return 0;
-	if (errno == EAGAIN && !ipc->nonblock)
+	if (errno == EAGAIN && !crr->nonblock)
 		errno = ETIMEDOUT;
 	return -1;
 }
 
 /* Send all parts, or gather them. */
 static int
-send_all(struct ipc *ipc, struct iovec *iov, int n)
+send_all(struct crr *crr, struct iovec *iov, int n)
 {
 	size_t	len = length(iov, n);
 	int	i;
 
-	if (ipc->out == NULL)
-		return send_now(ipc, iov, n);
-	if (len > ipc->out_size - ipc->out_used && ipc_flush(ipc) == -1)
+	if (crr->out == NULL)
+		return send_now(crr, iov, n);
+	if (len > crr->out_size - crr->out_used && crr_flush(crr) == -1)
 		return -1;
-	if (len > ipc->out_size)
-		return send_now(ipc, iov, n);
+	if (len > crr->out_size)
+		return send_now(crr, iov, n);
 	for (i = 0; i < n; i++) {
-		memcpy(ipc->out + ipc->out_used, iov[i].iov_base,
+		memcpy(crr->out + crr->out_used, iov[i].iov_base,
 		    iov[i].iov_len);
-		ipc->out_used += iov[i].iov_len;
+		crr->out_used += iov[i].iov_len;
 	}
 	return 0;
 }
@@ -352,21 +352,21 @@ part(const void *base, size_t len)
 }
 
 int
-ipc_send(struct ipc *ipc, enum proto_type number, uint32_t id,
+crr_send(struct crr *crr, enum crr_type number, uint32_t id,
     const void *payload, size_t len)
 {
 	const struct type	*type = find(number);
-	unsigned char		 head[PROTO_HEADER];
+	unsigned char		 head[CRR_HEADER];
 	struct iovec		 iov[2];
 
 	if (type == NULL || len < type->least || len > type->greatest) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	ipc_header(head, number, (uint32_t)len, id);
+	crr_header(head, number, (uint32_t)len, id);
 	iov[0] = part(head, sizeof(head));
 	iov[1] = part(payload, len);
-	return send_all(ipc, iov, len == 0 ? 1 : 2);
+	return send_all(crr, iov, len == 0 ? 1 : 2);
 }
 
 static int64_t
@@ -406,139 +406,139 @@ wait_readable(int fd, int64_t until_ms)
 /* Make room behind what is in the buffer, for the rest of a frame of need
  * bytes at least. */
 static int
-make_room(struct ipc *ipc, size_t need)
+make_room(struct crr *crr, size_t need)
 {
 	unsigned char *buf;
 
 	if (need < READ_SIZE)
 		need = READ_SIZE;
-	if (ipc->size - ipc->begin >= need && ipc->end < ipc->size)
+	if (crr->size - crr->begin >= need && crr->end < crr->size)
 		return 0;
-	if (ipc->begin > 0) {
-		memmove(ipc->buf, ipc->buf + ipc->begin,
-		    ipc->end - ipc->begin);
-		ipc->end -= ipc->begin;
-		ipc->begin = 0;
+	if (crr->begin > 0) {
+		memmove(crr->buf, crr->buf + crr->begin,
+		    crr->end - crr->begin);
+		crr->end -= crr->begin;
+		crr->begin = 0;
 	}
-	if (need <= ipc->size)
+	if (need <= crr->size)
 		return 0;
-	if ((buf = realloc(ipc->buf, need)) == NULL)
+	if ((buf = realloc(crr->buf, need)) == NULL)
 		return -1;
-	ipc->buf = buf;
-	ipc->size = need;
+	crr->buf = buf;
+	crr->size = need;
 	return 0;
 }
 
 /* Read more behind what is in the buffer; as recv(2) returns. */
 static ssize_t
-fill(struct ipc *ipc, int64_t until_ms)
+fill(struct crr *crr, int64_t until_ms)
 {
 	ssize_t n;
 
 	for (;;) {
-		n = recv(ipc->fd, ipc->buf + ipc->end, ipc->size - ipc->end,
+		n = recv(crr->fd, crr->buf + crr->end, crr->size - crr->end,
 		    MSG_DONTWAIT);
 		if (n >= 0)
 			break;
 		if (errno == EINTR)
 			continue;
-		if (errno != EAGAIN || wait_readable(ipc->fd, until_ms) == -1)
+		if (errno != EAGAIN || wait_readable(crr->fd, until_ms) == -1)
 			return -1;
 	}
-	ipc->end += (size_t)n;
+	crr->end += (size_t)n;
 	return n;
 }
 
 /* Drop the frame that the last call gave out. */
 static void
-drop(struct ipc *ipc)
+drop(struct crr *crr)
 {
-	ipc->begin += ipc->taken;
-	ipc->taken = 0;
-	if (ipc->begin == ipc->end)
-		ipc->begin = ipc->end = 0;
+	crr->begin += crr->taken;
+	crr->taken = 0;
+	if (crr->begin == crr->end)
+		crr->begin = crr->end = 0;
 }
 
 /* What to make of an end of file. */
 static int
-end(const struct ipc *ipc)
+end(const struct crr *crr)
 {
-	if (ipc->end == ipc->begin)
+	if (crr->end == crr->begin)
 		return 0;
 	errno = EPROTO;
 	return -1;
 }
 
 /* An empty buffer is none at the beginning. */
-static enum ipc_result
-look(const struct ipc *ipc, struct ipc_frame *f)
+static enum crr_result
+look(const struct crr *crr, struct crr_frame *f)
 {
-	if (ipc->begin == ipc->end)
-		return ipc_parse("", 0, f);
-	return ipc_parse(ipc->buf + ipc->begin, ipc->end - ipc->begin, f);
+	if (crr->begin == crr->end)
+		return crr_parse("", 0, f);
+	return crr_parse(crr->buf + crr->begin, crr->end - crr->begin, f);
 }
 
 int
-ipc_next(struct ipc *ipc, struct ipc_frame *f, int timeout_ms)
+crr_next(struct crr *crr, struct crr_frame *f, int timeout_ms)
 {
 	int64_t	until_ms = timeout_ms < 0 ? 0 : now_ms() + timeout_ms;
 	ssize_t	n;
 
-	if (ipc->out_used > 0)
-		ipc_flush(ipc);
-	drop(ipc);
+	if (crr->out_used > 0)
+		crr_flush(crr);
+	drop(crr);
 	for (;;) {
-		switch (look(ipc, f)) {
-		case IPC_FRAME:
-			ipc->taken = PROTO_HEADER + f->len;
+		switch (look(crr, f)) {
+		case CRR_FRAME:
+			crr->taken = CRR_HEADER + f->len;
 			return 1;
-		case IPC_MORE:
+		case CRR_MORE:
 			break;
-		case IPC_VERSION:
+		case CRR_OTHER_VERSION:
 			errno = EPROTONOSUPPORT;
 			return -1;
-		case IPC_TYPE:
-		case IPC_LENGTH:
-		case IPC_GARBAGE:
+		case CRR_OTHER_TYPE:
+		case CRR_WRONG_LENGTH:
+		case CRR_GARBAGE:
 			errno = EPROTO;
 			return -1;
 		}
-		if (make_room(ipc, PROTO_HEADER + (size_t)f->len) == -1 ||
-		    (n = fill(ipc, until_ms)) == -1)
+		if (make_room(crr, CRR_HEADER + (size_t)f->len) == -1 ||
+		    (n = fill(crr, until_ms)) == -1)
 			return -1;
 		if (n == 0)
-			return end(ipc);
+			return end(crr);
 	}
 }
 
 int
-ipc_message(const struct ipc_frame *f, struct ipc_message *m)
+crr_message(const struct crr_frame *f, struct crr_message *m)
 {
 	const unsigned char *p = f->payload;
 	size_t fixed;
 
 	errno = EPROTO;
 	switch (f->type) {
-	case PROTO_BROADCAST:
-	case PROTO_SAVE:
-	case PROTO_DELETE:
-	case PROTO_MESSAGE:
-	case PROTO_SAVED:
-	case PROTO_DELETED:
+	case CRR_BROADCAST:
+	case CRR_SAVE:
+	case CRR_DELETE:
+	case CRR_MESSAGE:
+	case CRR_SAVED:
+	case CRR_DELETED:
 		break;
 	default:
 		return -1;
 	}
-	m->seq = ipc_get64(p + PROTO_BUS_SEQ);
-	m->pid = (int32_t)ipc_get32(p + PROTO_BUS_PID);
-	m->worker = (int32_t)ipc_get32(p + PROTO_BUS_WORKER);
-	m->flags = ipc_get16(p + PROTO_BUS_FLAGS);
-	m->name_len = ipc_get16(p + PROTO_BUS_NAME_LEN);
-	m->id_len = ipc_get16(p + PROTO_BUS_ID_LEN);
-	fixed = PROTO_BUS_FIXED + m->name_len + m->id_len;
+	m->seq = crr_get64(p + CRR_BUS_SEQ);
+	m->pid = (int32_t)crr_get32(p + CRR_BUS_PID);
+	m->worker = (int32_t)crr_get32(p + CRR_BUS_WORKER);
+	m->flags = crr_get16(p + CRR_BUS_FLAGS);
+	m->name_len = crr_get16(p + CRR_BUS_NAME_LEN);
+	m->id_len = crr_get16(p + CRR_BUS_ID_LEN);
+	fixed = CRR_BUS_FIXED + m->name_len + m->id_len;
 	if (fixed > f->len)
 		return -1;
-	m->name = (const char *)p + PROTO_BUS_FIXED;
+	m->name = (const char *)p + CRR_BUS_FIXED;
 	m->id = m->name + m->name_len;
 	m->data = p + fixed;
 	m->data_len = f->len - fixed;
@@ -546,85 +546,85 @@ ipc_message(const struct ipc_frame *f, struct ipc_message *m)
 }
 
 int
-ipc_publish(struct ipc *ipc, enum proto_type type, uint32_t id,
-    const struct ipc_message *m)
+crr_publish(struct crr *crr, enum crr_type type, uint32_t id,
+    const struct crr_message *m)
 {
-	unsigned char head[PROTO_HEADER + PROTO_BUS_FIXED] = { 0 };
-	unsigned char *p = head + PROTO_HEADER;
+	unsigned char head[CRR_HEADER + CRR_BUS_FIXED] = { 0 };
+	unsigned char *p = head + CRR_HEADER;
 	struct iovec iov[4];
 
-	if (m->id_len == 0 && type != PROTO_BROADCAST) {
+	if (m->id_len == 0 && type != CRR_BROADCAST) {
 		errno = EINVAL;
 		return -1;
 	}
-	if (m->name_len > PROTO_NAME_MAX || m->id_len > PROTO_NAME_MAX ||
-	    m->data_len > PROTO_DATA_MAX) {
+	if (m->name_len > CRR_NAME_MAX || m->id_len > CRR_NAME_MAX ||
+	    m->data_len > CRR_DATA_MAX) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	ipc_header(head, type, (uint32_t)(PROTO_BUS_FIXED + m->name_len +
+	crr_header(head, type, (uint32_t)(CRR_BUS_FIXED + m->name_len +
 	    m->id_len + m->data_len), id);
-	ipc_put16(p + PROTO_BUS_NAME_LEN, (uint16_t)m->name_len);
-	ipc_put16(p + PROTO_BUS_ID_LEN, (uint16_t)m->id_len);
+	crr_put16(p + CRR_BUS_NAME_LEN, (uint16_t)m->name_len);
+	crr_put16(p + CRR_BUS_ID_LEN, (uint16_t)m->id_len);
 	iov[0] = part(head, sizeof(head));
 	iov[1] = part(m->name, m->name_len);
 	iov[2] = part(m->id, m->id_len);
 	iov[3] = part(m->data, m->data_len);
-	return send_all(ipc, iov, 4);
+	return send_all(crr, iov, 4);
 }
 
 static int
-publish(struct ipc *ipc, enum proto_type type, const char *name,
+publish(struct crr *crr, enum crr_type type, const char *name,
     const char *id, const void *data, size_t len)
 {
-	const struct ipc_message m = {
+	const struct crr_message m = {
 		.name = name, .name_len = strlen(name),
 		.id = id, .id_len = strlen(id),
 		.data = data, .data_len = len,
 	};
 
-	return ipc_publish(ipc, type, 0, &m);
+	return crr_publish(crr, type, 0, &m);
 }
 
 int
-ipc_save(struct ipc *ipc, const char *name, const char *id, const void *data,
+crr_save(struct crr *crr, const char *name, const char *id, const void *data,
     size_t len)
 {
-	return publish(ipc, PROTO_SAVE, name, id, data, len);
+	return publish(crr, CRR_SAVE, name, id, data, len);
 }
 
 int
-ipc_delete(struct ipc *ipc, const char *name, const char *id)
+crr_delete(struct crr *crr, const char *name, const char *id)
 {
-	return publish(ipc, PROTO_DELETE, name, id, "", 0);
+	return publish(crr, CRR_DELETE, name, id, "", 0);
 }
 
 int
-ipc_broadcast(struct ipc *ipc, const char *name, const void *data, size_t len)
+crr_broadcast(struct crr *crr, const char *name, const void *data, size_t len)
 {
-	return publish(ipc, PROTO_BROADCAST, name, "", data, len);
+	return publish(crr, CRR_BROADCAST, name, "", data, len);
 }
 
 int
-ipc_subscribe(struct ipc *ipc, uint32_t flags)
+crr_subscribe(struct crr *crr, uint32_t flags)
 {
 	unsigned char payload[4];
 
-	ipc_put32(payload, flags);
-	return ipc_send(ipc, PROTO_SUBSCRIBE, 1, payload, sizeof(payload));
+	crr_put32(payload, flags);
+	return crr_send(crr, CRR_SUBSCRIBE, 1, payload, sizeof(payload));
 }
 
 /* Wait for DONE or ERROR. */
 static int
-wait_done(struct ipc *ipc, int timeout_ms)
+wait_done(struct crr *crr, int timeout_ms)
 {
-	struct ipc_frame f;
+	struct crr_frame f;
 	int rc;
 
-	while ((rc = ipc_next(ipc, &f, timeout_ms)) == 1) {
-		if (f.type == PROTO_DONE)
+	while ((rc = crr_next(crr, &f, timeout_ms)) == 1) {
+		if (f.type == CRR_DONE)
 			return 0;
-		if (f.type == PROTO_ERROR) {
+		if (f.type == CRR_ERROR) {
 			errno = EPERM;
 			return -1;
 		}
@@ -635,37 +635,37 @@ wait_done(struct ipc *ipc, int timeout_ms)
 }
 
 static int
-ask(const char *path, enum proto_type type, const void *payload, size_t len,
+ask(const char *path, enum crr_type type, const void *payload, size_t len,
     int timeout_ms)
 {
 	char found[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	struct ipc ipc;
+	struct crr crr;
 	int fd, rc, saved;
 
-	if (ipc_path(path, NULL, found, sizeof(found)) == -1 ||
-	    (fd = ipc_connect(found, timeout_ms)) == -1)
+	if (crr_path(path, NULL, found, sizeof(found)) == -1 ||
+	    (fd = crr_connect(found, timeout_ms)) == -1)
 		return -1;
-	ipc_init(&ipc, fd);
-	rc = ipc_send(&ipc, type, 1, payload, len);
+	crr_init(&crr, fd);
+	rc = crr_send(&crr, type, 1, payload, len);
 	if (rc == 0)
-		rc = wait_done(&ipc, timeout_ms);
+		rc = wait_done(&crr, timeout_ms);
 	saved = errno;
-	ipc_close(&ipc);
+	crr_close(&crr);
 	errno = saved;
 	return rc;
 }
 
 int
-ipc_say_ready(const char *path, int timeout_ms)
+crr_say_ready(const char *path, int timeout_ms)
 {
-	return ask(path, PROTO_READY, NULL, 0, timeout_ms);
+	return ask(path, CRR_READY, NULL, 0, timeout_ms);
 }
 
 int
-ipc_ask_reload(const char *path, int timeout_ms)
+crr_ask_reload(const char *path, int timeout_ms)
 {
 	unsigned char payload[4];
 
-	ipc_put32(payload, PROTO_RELOAD_NOWAIT);
-	return ask(path, PROTO_RELOAD, payload, sizeof(payload), timeout_ms);
+	crr_put32(payload, CRR_RELOAD_NOWAIT);
+	return ask(path, CRR_RELOAD, payload, sizeof(payload), timeout_ms);
 }

@@ -1,43 +1,43 @@
 /*
  * The wire format between master and clients, and nothing else.
  *
- * A frame is a header of PROTO_HEADER bytes, then len bytes of payload. All
+ * A frame is a header of CRR_HEADER bytes, then len bytes of payload. All
  * numbers are big-endian. doc/protocol.md says the same in prose, with bytes.
  *
  *	offset size
  *	     0    4  magic: 'c' 'r' 'r' '\0'
- *	     4    2  version: PROTO_OUR_VERSION
- *	     6    2  type: enum proto_type
- *	     8    4  len: bytes of payload, at most PROTO_PAYLOAD_MAX
+ *	     4    2  version: CRR_OUR_VERSION
+ *	     6    2  type: enum crr_type
+ *	     8    4  len: bytes of payload, at most CRR_PAYLOAD_MAX
  *	    12    4  id: chosen by the asker, echoed in every answer to it
  *
  * The header never changes. When a payload does, the version goes up.
  */
-#ifndef PROTO_H
-#define PROTO_H
+#ifndef CRR_PROTO_H
+#define CRR_PROTO_H
 
 enum {
-	PROTO_OUR_VERSION = 1,
-	PROTO_HEADER = 16,		/* bytes */
-	PROTO_TEXT_MAX = 1024,		/* bytes of text behind fixed fields */
-	PROTO_DATA_MAX = 16 << 20,	/* bytes of a bus message's data */
-	PROTO_BUS_FIXED = 24,		/* bytes before its name */
-	PROTO_NAME_MAX = 65535,		/* bytes of its name, and of its id */
-	PROTO_PAYLOAD_MAX = PROTO_BUS_FIXED + 2 * PROTO_NAME_MAX +
-	    PROTO_DATA_MAX,
+	CRR_OUR_VERSION = 1,
+	CRR_HEADER = 16,		/* bytes */
+	CRR_TEXT_MAX = 1024,		/* bytes of text behind fixed fields */
+	CRR_DATA_MAX = 16 << 20,	/* bytes of a bus message's data */
+	CRR_BUS_FIXED = 24,		/* bytes before its name */
+	CRR_NAME_MAX = 65535,		/* bytes of its name, and of its id */
+	CRR_PAYLOAD_MAX = CRR_BUS_FIXED + 2 * CRR_NAME_MAX +
+	    CRR_DATA_MAX,
 };
 
-enum proto_bus {			/* where a bus message's fields are */
-	PROTO_BUS_SEQ = 0,
-	PROTO_BUS_PID = 8,
-	PROTO_BUS_WORKER = 12,
-	PROTO_BUS_FLAGS = 16,
-	PROTO_BUS_NAME_LEN = 18,
-	PROTO_BUS_ID_LEN = 20,
-	PROTO_BUS_ZERO = 22,
+enum crr_bus_field {			/* where a bus message's fields are */
+	CRR_BUS_SEQ = 0,
+	CRR_BUS_PID = 8,
+	CRR_BUS_WORKER = 12,
+	CRR_BUS_FLAGS = 16,
+	CRR_BUS_NAME_LEN = 18,
+	CRR_BUS_ID_LEN = 20,
+	CRR_BUS_ZERO = 22,
 };
 
-#define PROTO_MAGIC "crr"		/* its four bytes, the NUL included */
+#define CRR_MAGIC "crr"		/* its four bytes, the NUL included */
 
 /*
  * Every type: name, number, least and greatest length of its payload. The
@@ -53,36 +53,36 @@ enum proto_bus {			/* where a bus message's fields are */
  *		event.h), u16 zero, i32 worker id or -1, i32 pid or -1,
  *		u32 generation, u32 count (kind says of what), u64
  *		ms since 1970, text: the reason.
- * RELOAD	c→m	replace all workers. u32 flags: enum proto_reload.
+ * RELOAD	c→m	replace all workers. u32 flags: enum crr_reload.
  *		Answers: EVENTs, then DONE or ERROR.
  * STATUS	c→m	No field. Answers: STATUS_MASTER, then STATUS_LISTENER
  *		each followed by its STATUS_QUEUEs, STATUS_WORKERs, STATUS_BUS,
  *		STATUS_SUBSCRIBERs, DONE.
- * SCALE	c→m	u32 mode: enum proto_scale, i32 number.
+ * SCALE	c→m	u32 mode: enum crr_scale, i32 number.
  *		Answers: EVENTs, then DONE or ERROR.
- * STOP		c→m	u32 flags: enum proto_stop. Answers: EVENTs, DONE when
+ * STOP		c→m	u32 flags: enum crr_stop. Answers: EVENTs, DONE when
  *		the last worker is gone; then the master closes and exits.
  * READY	c→m	the worker that says so is ready. No field. From a
  *		worker's process only; a second one is acknowledged and
  *		changes nothing. Answer: DONE or ERROR.
- * STATUS_MASTER m→c	u32 pid, u32 state: enum proto_state, u32 workers
+ * STATUS_MASTER m→c	u32 pid, u32 state: enum crr_state, u32 workers
  *		wanted, u32 generation, u32 reloads completed, u32 reloads
  *		failed, u64 ms up, then five texts, each u16 length and bytes:
  *		program version, name, socket path, directory, command (its
  *		arguments separated by NUL bytes).
- * STATUS_LISTENER m→c	u32 index, u32 type: enum proto_listener, u32 1 if
+ * STATUS_LISTENER m→c	u32 index, u32 type: enum crr_listener, u32 1 if
  *		given by -l, u32 queues, text: the address.
  * STATUS_QUEUE	m→c	u32 index of its listener, u32 seat, u32 depth
  *		(connections not yet accepted), u32 1 if steered to.
  * STATUS_WORKER m→c	u32 id, u32 pid or 0, u32 seat, u32 generation,
- *		u32 state: PROTO_WORKER_STATES, u32 restarts (after a crash), u64 ms since
+ *		u32 state: CRR_WORKER_STATES, u32 restarts (after a crash), u64 ms since
  *		it was started, u64 ms in this state, u64 ms to the next start
  *		or 0, u32 connections in hand and u32 queued (while draining),
  *		text: how its predecessor or itself last ended, or nothing.
  * BROADCAST	c→m	to every other worker that has subscribed, which gets
  *		MESSAGE. The payload of this type and of those that follow, up
  *		to DELETED, is a bus message: u64 seq, u32 pid of the sender,
- *		i32 its worker id or -1, u16 flags: enum proto_message, u16
+ *		i32 its worker id or -1, u16 flags: enum crr_message_flags, u16
  *		length of name, u16 length of id, u16 zero, then name, id and
  *		data, the rest. The master writes seq, pid and worker: what a
  *		sender puts there is ignored. Answer: QUEUED or ERROR; none to
@@ -91,7 +91,7 @@ enum proto_bus {			/* where a bus message's fields are */
  *		id, which is not empty. Kept where the master retains.
  * DELETE	c→m	the same, for DELETED: name and id have no value now.
  *		data is passed on.
- * SUBSCRIBE	c→m	u32 flags: enum proto_subscribe. Answers: with RETAINED
+ * SUBSCRIBE	c→m	u32 flags: enum crr_subscribe. Answers: with RETAINED
  *		a SAVED for each value that is kept, then SYNCED; later, as they
  *		come, what the flags name, with an id of 0.
  * MESSAGE	m→c	somebody's BROADCAST.
@@ -108,80 +108,80 @@ enum proto_bus {			/* where a bus message's fields are */
  * STATUS_SUBSCRIBER m→c i32 worker id or -1, u32 pid, u64 bytes queued for
  *		it, u64 messages that it has lost.
  */
-#define PROTO_TYPES(X) \
+#define CRR_TYPES(X) \
 	X(VERSION,		1,	0,	64) \
 	X(DONE,			2,	0,	0) \
-	X(ERROR,		3,	1,	PROTO_TEXT_MAX) \
-	X(EVENT,		4,	28,	28 + PROTO_TEXT_MAX) \
+	X(ERROR,		3,	1,	CRR_TEXT_MAX) \
+	X(EVENT,		4,	28,	28 + CRR_TEXT_MAX) \
 	X(RELOAD,		5,	4,	4) \
 	X(STATUS,		6,	0,	0) \
 	X(SCALE,		7,	8,	8) \
 	X(STOP,			8,	4,	4) \
 	X(READY,		9,	0,	0) \
 	X(STATUS_MASTER,	10,	42,	1 << 20) \
-	X(STATUS_LISTENER,	11,	17,	16 + PROTO_TEXT_MAX) \
+	X(STATUS_LISTENER,	11,	17,	16 + CRR_TEXT_MAX) \
 	X(STATUS_QUEUE,		12,	16,	16) \
-	X(STATUS_WORKER,	13,	56,	56 + PROTO_TEXT_MAX) \
-	X(BROADCAST,		14,	PROTO_BUS_FIXED, PROTO_PAYLOAD_MAX) \
-	X(SAVE,			15,	PROTO_BUS_FIXED, PROTO_PAYLOAD_MAX) \
-	X(DELETE,		16,	PROTO_BUS_FIXED, PROTO_PAYLOAD_MAX) \
+	X(STATUS_WORKER,	13,	56,	56 + CRR_TEXT_MAX) \
+	X(BROADCAST,		14,	CRR_BUS_FIXED, CRR_PAYLOAD_MAX) \
+	X(SAVE,			15,	CRR_BUS_FIXED, CRR_PAYLOAD_MAX) \
+	X(DELETE,		16,	CRR_BUS_FIXED, CRR_PAYLOAD_MAX) \
 	X(SUBSCRIBE,		17,	4,	4) \
-	X(MESSAGE,		18,	PROTO_BUS_FIXED, PROTO_PAYLOAD_MAX) \
-	X(SAVED,		19,	PROTO_BUS_FIXED, PROTO_PAYLOAD_MAX) \
-	X(DELETED,		20,	PROTO_BUS_FIXED, PROTO_PAYLOAD_MAX) \
+	X(MESSAGE,		18,	CRR_BUS_FIXED, CRR_PAYLOAD_MAX) \
+	X(SAVED,		19,	CRR_BUS_FIXED, CRR_PAYLOAD_MAX) \
+	X(DELETED,		20,	CRR_BUS_FIXED, CRR_PAYLOAD_MAX) \
 	X(LAGGED,		21,	8,	8) \
 	X(SYNCED,		22,	8,	8) \
 	X(QUEUED,		23,	12,	12) \
 	X(STATUS_BUS,		24,	40,	40) \
 	X(STATUS_SUBSCRIBER,	25,	24,	24)
 
-enum proto_type {
-#define X(name, number, least, greatest) PROTO_##name = number,
-	PROTO_TYPES(X)
+enum crr_type {
+#define X(name, number, least, greatest) CRR_##name = number,
+	CRR_TYPES(X)
 #undef X
 };
 
-enum proto_reload {			/* RELOAD's flags */
-	PROTO_RELOAD_RESET = 1,		/* end a reload in progress instead */
-	PROTO_RELOAD_NOWAIT = 2,	/* DONE as soon as it is accepted */
+enum crr_reload {			/* RELOAD's flags */
+	CRR_RELOAD_RESET = 1,		/* end a reload in progress instead */
+	CRR_RELOAD_NOWAIT = 2,	/* DONE as soon as it is accepted */
 };
 
-enum proto_scale {			/* SCALE's modes */
-	PROTO_SCALE_TO = 0,		/* number of workers */
-	PROTO_SCALE_BY = 1,		/* number more, or fewer if negative */
+enum crr_scale {			/* SCALE's modes */
+	CRR_SCALE_TO = 0,		/* number of workers */
+	CRR_SCALE_BY = 1,		/* number more, or fewer if negative */
 };
 
 enum {
-	PROTO_WORKERS_MAX = 1024,	/* that SCALE may ask for */
+	CRR_WORKERS_MAX = 1024,	/* that SCALE may ask for */
 };
 
-enum proto_message {			/* a bus message's flags */
-	PROTO_MESSAGE_RETAINED = 1,	/* m→c: saved before the subscription */
-	PROTO_MESSAGE_JSON = 2,		/* m→c: data is the object that a worker
+enum crr_message_flags {			/* a bus message's flags */
+	CRR_MESSAGE_RETAINED = 1,	/* m→c: saved before the subscription */
+	CRR_MESSAGE_JSON = 2,		/* m→c: data is the object that a worker
 					   wrote on Node's channel, with
 					   saveCommand or deleteCommand for
 					   its cmd */
 };
 
-enum proto_subscribe {			/* SUBSCRIBE's flags */
-	PROTO_SUBSCRIBE_MESSAGES = 1,	/* of the bus */
-	PROTO_SUBSCRIBE_RETAINED = 2,	/* values that are kept, at first */
-	PROTO_SUBSCRIBE_EVENTS = 4,	/* EVENTs as they happen */
+enum crr_subscribe {			/* SUBSCRIBE's flags */
+	CRR_SUBSCRIBE_MESSAGES = 1,	/* of the bus */
+	CRR_SUBSCRIBE_RETAINED = 2,	/* values that are kept, at first */
+	CRR_SUBSCRIBE_EVENTS = 4,	/* EVENTs as they happen */
 };
 
-enum proto_stop {			/* STOP's flags */
-	PROTO_STOP_NOW = 1,		/* SIGKILL instead of the stop signal */
+enum crr_stop {			/* STOP's flags */
+	CRR_STOP_NOW = 1,		/* SIGKILL instead of the stop signal */
 };
 
-enum proto_state {			/* of the master */
-	PROTO_STATE_STARTING = 0,	/* not all workers were ready yet */
-	PROTO_STATE_SERVING = 1,
-	PROTO_STATE_RELOADING = 2,
-	PROTO_STATE_STOPPING = 3,
+enum crr_state {			/* of the master */
+	CRR_STATE_STARTING = 0,	/* not all workers were ready yet */
+	CRR_STATE_SERVING = 1,
+	CRR_STATE_RELOADING = 2,
+	CRR_STATE_STOPPING = 3,
 };
 
 /* STATUS_WORKER's states: symbol, name, number. */
-#define PROTO_WORKER_STATES(X) \
+#define CRR_WORKER_STATES(X) \
 	X(DOWN,		"down",		0)	/* no process; seat is free */ \
 	X(STARTING,	"starting",	1)	/* not ready yet */ \
 	X(READY,	"ready",	2) \
@@ -190,11 +190,11 @@ enum proto_state {			/* of the master */
 	X(KILLED,	"killed",	5)	/* got SIGKILL */ \
 	X(BACKOFF,	"backoff",	6)	/* no process; starts again */
 
-enum proto_listener {			/* kind of a listener */
-	PROTO_LISTENER_TCP = 0,
-	PROTO_LISTENER_UDP = 1,
-	PROTO_LISTENER_UNIX = 2,
-	PROTO_LISTENER_UNIXGRAM = 3,
+enum crr_listener {			/* kind of a listener */
+	CRR_LISTENER_TCP = 0,
+	CRR_LISTENER_UDP = 1,
+	CRR_LISTENER_UNIX = 2,
+	CRR_LISTENER_UNIXGRAM = 3,
 };
 
 #endif

@@ -97,7 +97,7 @@ void
 event_json(const struct event *ev, char *json, size_t size)
 {
 	char when[48], worker[32] = "", pid[32] = "", generation[32] = "";
-	char count[32] = "", text[6 * PROTO_TEXT_MAX + 3];
+	char count[32] = "", text[6 * CRR_TEXT_MAX + 3];
 
 	if (ev->worker != -1)
 		snprintf(worker, sizeof(worker), ",\"worker\":%d", ev->worker);
@@ -138,15 +138,15 @@ event_signs(void)
 size_t
 event_encode(const struct event *ev, unsigned char *buf)
 {
-	size_t len = strnlen(ev->text, PROTO_TEXT_MAX);
+	size_t len = strnlen(ev->text, CRR_TEXT_MAX);
 
-	ipc_put16(buf, (uint16_t)ev->kind);
-	ipc_put16(buf + 2, 0);
-	ipc_put32(buf + 4, (uint32_t)ev->worker);
-	ipc_put32(buf + 8, (uint32_t)ev->pid);
-	ipc_put32(buf + 12, ev->generation);
-	ipc_put32(buf + 16, ev->count);
-	ipc_put64(buf + 20, (uint64_t)ev->time_ms);
+	crr_put16(buf, (uint16_t)ev->kind);
+	crr_put16(buf + 2, 0);
+	crr_put32(buf + 4, (uint32_t)ev->worker);
+	crr_put32(buf + 8, (uint32_t)ev->pid);
+	crr_put32(buf + 12, ev->generation);
+	crr_put32(buf + 16, ev->count);
+	crr_put64(buf + 20, (uint64_t)ev->time_ms);
 	memcpy(buf + FIXED, ev->text, len);
 	return FIXED + len;
 }
@@ -167,14 +167,14 @@ event_decode(struct event *ev, const unsigned char *buf, size_t len)
 {
 	memset(ev, 0, sizeof(*ev));
 	errno = EPROTO;
-	if (len < FIXED || len > EVENT_WIRE_MAX || ipc_get16(buf + 2) != 0)
+	if (len < FIXED || len > EVENT_WIRE_MAX || crr_get16(buf + 2) != 0)
 		return -1;
-	ev->kind = (enum event_kind)ipc_get16(buf);
-	ev->worker = (int)ipc_get32(buf + 4);
-	ev->pid = (int)ipc_get32(buf + 8);
-	ev->generation = ipc_get32(buf + 12);
-	ev->count = ipc_get32(buf + 16);
-	ev->time_ms = (int64_t)ipc_get64(buf + 20);
+	ev->kind = (enum event_kind)crr_get16(buf);
+	ev->worker = (int)crr_get32(buf + 4);
+	ev->pid = (int)crr_get32(buf + 8);
+	ev->generation = crr_get32(buf + 12);
+	ev->count = crr_get32(buf + 16);
+	ev->time_ms = (int64_t)crr_get64(buf + 20);
 	memcpy(ev->text, buf + FIXED, len - FIXED);
 	if (!valid(ev) || strlen(ev->text) != len - FIXED)
 		return -1;

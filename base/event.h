@@ -40,13 +40,13 @@ struct event {
 	unsigned generation;
 	unsigned count;
 	int64_t	 time_ms;		/* since 1970 */
-	char	 text[PROTO_TEXT_MAX + 1];	/* the reason, or "" */
+	char	 text[CRR_TEXT_MAX + 1];	/* the reason, or "" */
 };
 
 enum {
-	EVENT_WIRE_MAX = 28 + PROTO_TEXT_MAX,	/* bytes */
-	EVENT_LINE_MAX = PROTO_TEXT_MAX + 128,	/* bytes, NUL included */
-	EVENT_JSON_MAX = 6 * PROTO_TEXT_MAX + 256,
+	EVENT_WIRE_MAX = 28 + CRR_TEXT_MAX,	/* bytes */
+	EVENT_LINE_MAX = CRR_TEXT_MAX + 128,	/* bytes, NUL included */
+	EVENT_JSON_MAX = 6 * CRR_TEXT_MAX + 256,
 };
 
 /* Fill *ev with a kind and the current time, everything else none. */

@@ -8,7 +8,7 @@
 
 #include <getopt.h>
 
-#define CRR_VERSION "0.1.0"
+#define CRR_RELEASE "0.1.0"
 
 enum {
 	USAGE_LONG = 256,	/* least value of an option without a letter */

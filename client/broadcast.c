@@ -17,11 +17,11 @@ enum {
 	ID,
 };
 
-/* Read stdin to its end, at most PROTO_DATA_MAX bytes; the caller frees. */
+/* Read stdin to its end, at most CRR_DATA_MAX bytes; the caller frees. */
 static char *
 read_all(size_t *len)
 {
-	size_t	size = PROTO_DATA_MAX + 1;
+	size_t	size = CRR_DATA_MAX + 1;
 	char	*data = malloc(size);
 
 	if (data == NULL)
@@ -31,7 +31,7 @@ read_all(size_t *len)
 		fatal(EXIT_FAILED, "stdin");
 	if (*len == size)
 		fatalx(EXIT_FAILED, "more than %d bytes on stdin: a message "
-		    "has at most so many", PROTO_DATA_MAX);
+		    "has at most so many", CRR_DATA_MAX);
 	return data;
 }
 
@@ -40,15 +40,15 @@ text_len(const char *option, const char *text)
 {
 	size_t len = strlen(text);
 
-	if (len > PROTO_NAME_MAX)
+	if (len > CRR_NAME_MAX)
 		fatalx(EXIT_USAGE, "%s has at most %d bytes", option,
-		    PROTO_NAME_MAX);
+		    CRR_NAME_MAX);
 	return len;
 }
 
 /* The message's bytes: of the operand, or of stdin. */
 static char *
-take_data(int argc, char **argv, bool none, struct ipc_message *m)
+take_data(int argc, char **argv, bool none, struct crr_message *m)
 {
 	char *data = NULL;
 
@@ -64,9 +64,9 @@ take_data(int argc, char **argv, bool none, struct ipc_message *m)
 	else {
 		m->data = argv[optind];
 		m->data_len = strlen(argv[optind]);
-		if (m->data_len > PROTO_DATA_MAX)
+		if (m->data_len > CRR_DATA_MAX)
 			fatalx(EXIT_FAILED, "a message has at most %d bytes",
-			    PROTO_DATA_MAX);
+			    CRR_DATA_MAX);
 	}
 	optind++;
 	talk_no_operand(argc, argv);
@@ -74,21 +74,21 @@ take_data(int argc, char **argv, bool none, struct ipc_message *m)
 }
 
 static void
-check(enum proto_type type, const struct ipc_message *m)
+check(enum crr_type type, const struct crr_message *m)
 {
-	if (type == PROTO_BROADCAST && m->id_len > 0)
+	if (type == CRR_BROADCAST && m->id_len > 0)
 		fatalx(EXIT_USAGE, "--id is for --save and --delete");
-	if (type != PROTO_BROADCAST && m->id_len == 0)
-		fatalx(EXIT_USAGE, "%s needs --id ID", type == PROTO_SAVE ?
+	if (type != CRR_BROADCAST && m->id_len == 0)
+		fatalx(EXIT_USAGE, "%s needs --id ID", type == CRR_SAVE ?
 		    "--save" : "--delete");
 }
 
 /* Say for how many it was queued. */
 static void
-report(const struct talk *t, const struct ipc_frame *f)
+report(const struct talk *t, const struct crr_frame *f)
 {
 	char		line[64];
-	uint32_t	n = ipc_get32(f->payload);
+	uint32_t	n = crr_get32(f->payload);
 
 	if (t->quiet)
 		return;
@@ -100,11 +100,11 @@ report(const struct talk *t, const struct ipc_frame *f)
 static void
 wait_queued(struct talk *t)
 {
-	struct ipc_frame f;
+	struct crr_frame f;
 
 	do {
 		talk_expect(t, &f);
-	} while (f.type != PROTO_QUEUED);
+	} while (f.type != CRR_QUEUED);
 	report(t, &f);
 }
 
@@ -122,8 +122,8 @@ client_broadcast(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	struct talk		t = { .quiet = false };
-	struct ipc_message	m = { .name = "", .id = "" };
-	enum proto_type		type = PROTO_BROADCAST;
+	struct crr_message	m = { .name = "", .id = "" };
+	enum crr_type		type = CRR_BROADCAST;
 	char			*data;
 	int			option;
 
@@ -133,9 +133,9 @@ client_broadcast(int argc, char **argv)
 		switch (option) {
 		case SAVE:
 		case DELETE:
-			if (type != PROTO_BROADCAST)
+			if (type != CRR_BROADCAST)
 				fatalx(EXIT_USAGE, "either --save or --delete");
-			type = option == SAVE ? PROTO_SAVE : PROTO_DELETE;
+			type = option == SAVE ? CRR_SAVE : CRR_DELETE;
 			break;
 		case NAME:
 			m.name = optarg;
@@ -150,7 +150,7 @@ client_broadcast(int argc, char **argv)
 		}
 	}
 	check(type, &m);
-	data = take_data(argc, argv, type == PROTO_DELETE, &m);
+	data = take_data(argc, argv, type == CRR_DELETE, &m);
 	talk_limit(&t, TALK_PATIENCE_MS);
 	talk_publish(&t, type, &m);
 	wait_queued(&t);

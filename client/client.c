@@ -48,13 +48,13 @@ client_reload(int argc, char **argv)
 	    -1) {
 		switch (option) {
 		case NO_WAIT:
-			flags |= PROTO_RELOAD_NOWAIT;
+			flags |= CRR_RELOAD_NOWAIT;
 			break;
 		case TIMEOUT:
 			timeout = optarg;
 			break;
 		case RESET:
-			flags |= PROTO_RELOAD_RESET;
+			flags |= CRR_RELOAD_RESET;
 			break;
 		default:
 			talk_option(&t, option);
@@ -62,8 +62,8 @@ client_reload(int argc, char **argv)
 	}
 	talk_no_operand(argc, argv);
 	talk_limit(&t, read_timeout(timeout));
-	ipc_put32(payload, flags);
-	talk_ask(&t, PROTO_RELOAD, payload, sizeof(payload));
+	crr_put32(payload, flags);
+	talk_ask(&t, CRR_RELOAD, payload, sizeof(payload));
 	if (!t.quiet)
 		progress_init(&t.progress);
 	switch (talk_follow(&t)) {
@@ -121,11 +121,11 @@ encode_scale(const char *text, unsigned char *payload)
 	int	n;
 
 	if (!isdigit((unsigned char)text[by]) ||
-	    parse_number(text + by, 1, PROTO_WORKERS_MAX, &n) == -1)
+	    parse_number(text + by, 1, CRR_WORKERS_MAX, &n) == -1)
 		fatalx(EXIT_USAGE, "%s: not a number of workers from 1 to %d",
-		    text, PROTO_WORKERS_MAX);
-	ipc_put32(payload, by ? PROTO_SCALE_BY : PROTO_SCALE_TO);
-	ipc_put32(payload + 4, (uint32_t)(*text == '-' ? -n : n));
+		    text, CRR_WORKERS_MAX);
+	crr_put32(payload, by ? CRR_SCALE_BY : CRR_SCALE_TO);
+	crr_put32(payload + 4, (uint32_t)(*text == '-' ? -n : n));
 }
 
 int
@@ -150,7 +150,7 @@ client_scale(int argc, char **argv)
 		fatalx(EXIT_USAGE, "to how many workers? N, +N or -N");
 	talk_no_operand(argc, argv);
 	encode_scale(number, payload);
-	talk_ask(&t, PROTO_SCALE, payload, sizeof(payload));
+	talk_ask(&t, CRR_SCALE, payload, sizeof(payload));
 	if (talk_follow(&t) == TALK_END)
 		talk_broken();
 	talk_end(&t);
@@ -174,13 +174,13 @@ client_stop(int argc, char **argv)
 	while ((option = usage_option(argc, argv, TALK_LETTERS, options)) !=
 	    -1) {
 		if (option == NOW)
-			flags |= PROTO_STOP_NOW;
+			flags |= CRR_STOP_NOW;
 		else
 			talk_option(&t, option);
 	}
 	talk_no_operand(argc, argv);
-	ipc_put32(payload, flags);
-	talk_ask(&t, PROTO_STOP, payload, sizeof(payload));
+	crr_put32(payload, flags);
+	talk_ask(&t, CRR_STOP, payload, sizeof(payload));
 	if (talk_follow(&t) == TALK_END && !t.stopped)
 		talk_broken();
 	/* DONE says that the workers are gone; the end, that the master is. */

@@ -28,10 +28,10 @@ const char *
 status_master_state(uint32_t state)
 {
 	static const char *const names[] = {
-		[PROTO_STATE_STARTING] = "starting",
-		[PROTO_STATE_SERVING] = "serving",
-		[PROTO_STATE_RELOADING] = "reloading",
-		[PROTO_STATE_STOPPING] = "stopping",
+		[CRR_STATE_STARTING] = "starting",
+		[CRR_STATE_SERVING] = "serving",
+		[CRR_STATE_RELOADING] = "reloading",
+		[CRR_STATE_STOPPING] = "stopping",
 	};
 
 	return pick(names, sizeof(names) / sizeof(names[0]), state);
@@ -42,7 +42,7 @@ status_worker_state(uint32_t state)
 {
 	static const char *const names[] = {
 #define X(symbol, name, number) [number] = name,
-		PROTO_WORKER_STATES(X)
+		CRR_WORKER_STATES(X)
 #undef X
 	};
 
@@ -53,10 +53,10 @@ const char *
 status_listener_type(uint32_t type)
 {
 	static const char *const names[] = {
-		[PROTO_LISTENER_TCP] = "tcp",
-		[PROTO_LISTENER_UDP] = "udp",
-		[PROTO_LISTENER_UNIX] = "unix",
-		[PROTO_LISTENER_UNIXGRAM] = "unixgram",
+		[CRR_LISTENER_TCP] = "tcp",
+		[CRR_LISTENER_UDP] = "udp",
+		[CRR_LISTENER_UNIX] = "unix",
+		[CRR_LISTENER_UNIXGRAM] = "unixgram",
 	};
 
 	return pick(names, sizeof(names) / sizeof(names[0]), type);
@@ -78,13 +78,13 @@ take(struct cursor *c, size_t n)
 static uint32_t
 take32(struct cursor *c)
 {
-	return ipc_get32(take(c, 4));
+	return crr_get32(take(c, 4));
 }
 
 static uint64_t
 take64(struct cursor *c)
 {
-	return ipc_get64(take(c, 8));
+	return crr_get64(take(c, 8));
 }
 
 static struct text
@@ -103,7 +103,7 @@ take_text(struct cursor *c, size_t len)
 static struct text
 take_short_text(struct cursor *c)
 {
-	return take_text(c, ipc_get16(take(c, 2)));
+	return take_text(c, crr_get16(take(c, 2)));
 }
 
 /* Make room for one element more. */
@@ -204,28 +204,28 @@ decode_subscriber(struct status *st, struct cursor *c)
 }
 
 static void
-decode(struct status *st, const struct ipc_frame *f)
+decode(struct status *st, const struct crr_frame *f)
 {
 	struct cursor c = { .p = f->payload, .left = f->len };
 
 	switch (f->type) {
-	case PROTO_STATUS_MASTER:
+	case CRR_STATUS_MASTER:
 		if (st->version.at == NULL)
 			decode_master(st, &c);
 		break;
-	case PROTO_STATUS_LISTENER:
+	case CRR_STATUS_LISTENER:
 		decode_listener(st, &c);
 		break;
-	case PROTO_STATUS_QUEUE:
+	case CRR_STATUS_QUEUE:
 		decode_queue(st, &c);
 		break;
-	case PROTO_STATUS_WORKER:
+	case CRR_STATUS_WORKER:
 		decode_worker(st, &c);
 		break;
-	case PROTO_STATUS_BUS:
+	case CRR_STATUS_BUS:
 		decode_bus(st, &c);
 		break;
-	case PROTO_STATUS_SUBSCRIBER:
+	case CRR_STATUS_SUBSCRIBER:
 		decode_subscriber(st, &c);
 		break;
 	}
@@ -235,13 +235,13 @@ decode(struct status *st, const struct ipc_frame *f)
 static void
 ask(struct talk *t, struct status *st)
 {
-	struct ipc_frame f;
+	struct crr_frame f;
 
 	talk_limit(t, TALK_PATIENCE_MS);
-	talk_ask(t, PROTO_STATUS, NULL, 0);
+	talk_ask(t, CRR_STATUS, NULL, 0);
 	for (;;) {
 		talk_expect(t, &f);
-		if (f.type == PROTO_DONE)
+		if (f.type == CRR_DONE)
 			break;
 		decode(st, &f);
 	}

@@ -16,7 +16,7 @@
 
 enum {
 	ID = 1,				/* of the one thing that is asked */
-	PATH_SIZE = 1024,		/* bytes; ipc_path knows the limit */
+	PATH_SIZE = 1024,		/* bytes; crr_path knows the limit */
 };
 
 void
@@ -75,7 +75,7 @@ left_ms(const struct talk *t)
 static void
 find(const struct talk *t, char *path)
 {
-	if (ipc_path(t->path, t->name, path, PATH_SIZE) == 0)
+	if (crr_path(t->path, t->name, path, PATH_SIZE) == 0)
 		return;
 	if (errno == ENAMETOOLONG)
 		fatalx(EXIT_FAILED, "%s is too long for a socket",
@@ -117,56 +117,56 @@ dial(struct talk *t, char *path)
 	signal(SIGPIPE, SIG_IGN);
 	find(t, path);
 	check_owner(t, path);
-	fd = ipc_connect(path, left_ms(t));
+	fd = crr_connect(path, left_ms(t));
 	if (fd == -1 && (errno == ENOENT || errno == ECONNREFUSED))
 		fatalx(EXIT_NO_MASTER, "no master at %s (is crr run running? "
 		    "-n NAME or -s PATH say which)", path);
 	if (fd == -1)
 		fatal(EXIT_FAILED, "%s", path);
-	ipc_init(&t->ipc, fd);
+	crr_init(&t->crr, fd);
 }
 
 void
-talk_ask(struct talk *t, enum proto_type type, const void *payload, size_t len)
+talk_ask(struct talk *t, enum crr_type type, const void *payload, size_t len)
 {
 	char	path[PATH_SIZE];
 
 	dial(t, path);
 	/* A master that hung up may have said why: the answer will tell. */
-	if (ipc_send(&t->ipc, type, ID, payload, len) == -1 && errno != EPIPE)
+	if (crr_send(&t->crr, type, ID, payload, len) == -1 && errno != EPIPE)
 		fatal(EXIT_FAILED, "%s", path);
 }
 
 void
-talk_publish(struct talk *t, enum proto_type type, const struct ipc_message *m)
+talk_publish(struct talk *t, enum crr_type type, const struct crr_message *m)
 {
 	char	path[PATH_SIZE];
 
 	dial(t, path);
-	if (ipc_publish(&t->ipc, type, ID, m) == -1 && errno != EPIPE)
+	if (crr_publish(&t->crr, type, ID, m) == -1 && errno != EPIPE)
 		fatal(EXIT_FAILED, "%s", path);
 }
 
 /* Say what was wrong with the answer, by errno, and end. */
 static void
-refuse(const struct ipc_frame *f)
+refuse(const struct crr_frame *f)
 {
 	if (errno == EPROTONOSUPPORT)
 		fatalx(EXIT_OTHER_VERSION, "the master speaks version %u of "
 		    "the protocol, this crr %d", f->version,
-		    PROTO_OUR_VERSION);
+		    CRR_OUR_VERSION);
 	if (errno == EPROTO)
 		fatalx(EXIT_FAILED, "the master's answer makes no sense");
 	fatal(EXIT_FAILED, "the master's answer");
 }
 
 enum talk_answer
-talk_next(struct talk *t, struct ipc_frame *f)
+talk_next(struct talk *t, struct crr_frame *f)
 {
 	int rc;
 
 	progress_draw(&t->progress);
-	rc = ipc_next(&t->ipc, f, left_ms(t));
+	rc = crr_next(&t->crr, f, left_ms(t));
 	progress_erase(&t->progress);
 	if (rc == 0 || (rc == -1 && errno == ECONNRESET))
 		return TALK_END;
@@ -174,14 +174,14 @@ talk_next(struct talk *t, struct ipc_frame *f)
 		return TALK_LATE;
 	if (rc == -1)
 		refuse(f);
-	if (f->type == PROTO_ERROR)
+	if (f->type == CRR_ERROR)
 		fatalx(EXIT_FAILED, "%.*s", (int)f->len,
 		    (const char *)f->payload);
 	return TALK_FRAME;
 }
 
 void
-talk_expect(struct talk *t, struct ipc_frame *f)
+talk_expect(struct talk *t, struct crr_frame *f)
 {
 	switch (talk_next(t, f)) {
 	case TALK_FRAME:
@@ -196,7 +196,7 @@ talk_expect(struct talk *t, struct ipc_frame *f)
 
 /* Write an event as a line, and let the bar know. */
 static void
-show(struct talk *t, const struct ipc_frame *f)
+show(struct talk *t, const struct crr_frame *f)
 {
 	struct event	ev;
 	char		line[EVENT_LINE_MAX];
@@ -215,13 +215,13 @@ show(struct talk *t, const struct ipc_frame *f)
 enum talk_answer
 talk_follow(struct talk *t)
 {
-	struct ipc_frame	f;
+	struct crr_frame	f;
 	enum talk_answer	answer;
 
 	while ((answer = talk_next(t, &f)) == TALK_FRAME) {
-		if (f.type == PROTO_DONE)
+		if (f.type == CRR_DONE)
 			return TALK_FRAME;
-		if (f.type == PROTO_EVENT)
+		if (f.type == CRR_EVENT)
 			show(t, &f);
 	}
 	return answer;
@@ -230,7 +230,7 @@ talk_follow(struct talk *t)
 void
 talk_end(struct talk *t)
 {
-	ipc_close(&t->ipc);
+	crr_close(&t->crr);
 }
 
 void

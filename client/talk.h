@@ -28,7 +28,7 @@ struct talk {
 	bool		 quiet;
 	bool		 stopped;	/* the master said that it is */
 	int64_t		 until_ms;	/* monotonic, 0: no limit */
-	struct ipc	 ipc;
+	struct crr	 crr;
 	struct progress	 progress;
 };
 
@@ -57,23 +57,23 @@ void	 talk_no_operand(int argc, char **argv);
 void	 talk_limit(struct talk *t, int64_t timeout_ms);
 
 /* Connect and ask. Ends the program if there is no master or it is late. */
-void	 talk_ask(struct talk *t, enum proto_type type, const void *payload,
+void	 talk_ask(struct talk *t, enum crr_type type, const void *payload,
 	    size_t len);
 
 /* The same for a message of the bus. */
-void	 talk_publish(struct talk *t, enum proto_type type,
-	    const struct ipc_message *m);
+void	 talk_publish(struct talk *t, enum crr_type type,
+	    const struct crr_message *m);
 
 /*
  * Wait for the next frame of the answer. The program ends with EXIT_FAILED if
  * it is an ERROR or makes no sense, with EXIT_OTHER_VERSION if the master
  * speaks another version.
  */
-enum talk_answer talk_next(struct talk *t, struct ipc_frame *f);
+enum talk_answer talk_next(struct talk *t, struct crr_frame *f);
 
 /* The next frame of an answer that comes at once, within TALK_PATIENCE_MS of
  * talk_limit: if none comes the program ends with EXIT_FAILED. */
-void	 talk_expect(struct talk *t, struct ipc_frame *f);
+void	 talk_expect(struct talk *t, struct crr_frame *f);
 
 /* Write events as they come until DONE, the end or the limit. */
 enum talk_answer talk_follow(struct talk *t);

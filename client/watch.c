@@ -130,13 +130,13 @@ put_member(const char *name, const void *bytes, size_t len)
 }
 
 static void
-put_message_json(const char *type, const struct ipc_message *m)
+put_message_json(const char *type, const struct crr_message *m)
 {
 	printf("{\"event\":\"%s\",\"seq\":%" PRIu64 ",\"pid\":%" PRId32,
 	    type, m->seq, m->pid);
 	if (m->worker != -1)
 		printf(",\"worker\":%" PRId32, m->worker);
-	if ((m->flags & PROTO_MESSAGE_RETAINED) != 0)
+	if ((m->flags & CRR_MESSAGE_RETAINED) != 0)
 		fputs(",\"retained\":true", stdout);
 	put_member("name", m->name, m->name_len);
 	if (m->id_len > 0)
@@ -165,7 +165,7 @@ put_text(const char *before, const void *bytes, size_t len)
 }
 
 static void
-put_message(const char *type, const struct ipc_message *m)
+put_message(const char *type, const struct crr_message *m)
 {
 	printf("%s %" PRId32, type, m->pid);
 	put_text(" ", m->name, m->name_len);
@@ -176,11 +176,11 @@ put_message(const char *type, const struct ipc_message *m)
 
 static void
 show_message(const struct watch *w, const char *type,
-    const struct ipc_frame *f)
+    const struct crr_frame *f)
 {
-	struct ipc_message m;
+	struct crr_message m;
 
-	if (!is_wanted(w, type) || ipc_message(f, &m) == -1)
+	if (!is_wanted(w, type) || crr_message(f, &m) == -1)
 		return;
 	if (w->json)
 		put_message_json(type, &m);
@@ -189,7 +189,7 @@ show_message(const struct watch *w, const char *type,
 }
 
 static void
-show_lagged(const struct watch *w, const struct ipc_frame *f)
+show_lagged(const struct watch *w, const struct crr_frame *f)
 {
 	char line[80];
 
@@ -197,12 +197,12 @@ show_lagged(const struct watch *w, const struct ipc_frame *f)
 		return;
 	snprintf(line, sizeof(line), w->json ?
 	    "{\"event\":\"lagged\",\"count\":%" PRIu64 "}" :
-	    "lagged: %" PRIu64 " messages are lost", ipc_get64(f->payload));
+	    "lagged: %" PRIu64 " messages are lost", crr_get64(f->payload));
 	out_line(line);
 }
 
 static void
-show_event(struct watch *w, const struct ipc_frame *f)
+show_event(struct watch *w, const struct crr_frame *f)
 {
 	char json[EVENT_JSON_MAX];
 	struct event ev;
@@ -220,22 +220,22 @@ show_event(struct watch *w, const struct ipc_frame *f)
 }
 
 static void
-show(struct watch *w, const struct ipc_frame *f)
+show(struct watch *w, const struct crr_frame *f)
 {
 	switch (f->type) {
-	case PROTO_EVENT:
+	case CRR_EVENT:
 		show_event(w, f);
 		break;
-	case PROTO_MESSAGE:
+	case CRR_MESSAGE:
 		show_message(w, "message", f);
 		break;
-	case PROTO_SAVED:
+	case CRR_SAVED:
 		show_message(w, "saved", f);
 		break;
-	case PROTO_DELETED:
+	case CRR_DELETED:
 		show_message(w, "deleted", f);
 		break;
-	case PROTO_LAGGED:
+	case CRR_LAGGED:
 		show_lagged(w, f);
 		break;
 	}
@@ -247,7 +247,7 @@ static void
 wait_for_more(const struct watch *w)
 {
 	struct pollfd fds[] = {
-		{ .fd = w->t.ipc.fd, .events = POLLIN },
+		{ .fd = w->t.crr.fd, .events = POLLIN },
 		{ .fd = STDOUT_FILENO, .events = 0 },
 	};
 
@@ -258,7 +258,7 @@ wait_for_more(const struct watch *w)
 static void
 follow(struct watch *w)
 {
-	struct ipc_frame f;
+	struct crr_frame f;
 
 	/* Long ago: from now on talk_next does not wait. */
 	w->t.until_ms = 1;
@@ -287,7 +287,7 @@ client_watch(int argc, char **argv)
 		{ "type", required_argument, NULL, TYPE },
 		{ NULL, 0, NULL, 0 },
 	};
-	uint32_t flags = PROTO_SUBSCRIBE_MESSAGES | PROTO_SUBSCRIBE_EVENTS;
+	uint32_t flags = CRR_SUBSCRIBE_MESSAGES | CRR_SUBSCRIBE_EVENTS;
 	struct watch w = { .json = false };
 	unsigned char payload[4];
 	int option;
@@ -300,7 +300,7 @@ client_watch(int argc, char **argv)
 			w.json = true;
 			break;
 		case RETAINED:
-			flags |= PROTO_SUBSCRIBE_RETAINED;
+			flags |= CRR_SUBSCRIBE_RETAINED;
 			break;
 		case TYPE:
 			take_types(&w, optarg);
@@ -310,8 +310,8 @@ client_watch(int argc, char **argv)
 		}
 	}
 	talk_no_operand(argc, argv);
-	ipc_put32(payload, flags);
-	talk_ask(&w.t, PROTO_SUBSCRIBE, payload, sizeof(payload));
+	crr_put32(payload, flags);
+	talk_ask(&w.t, CRR_SUBSCRIBE, payload, sizeof(payload));
 	follow(&w);
 	free(w.types);
 	talk_end(&w.t);

@@ -70,47 +70,47 @@ forget(const char *id)
 /* The bus. */
 
 static void
-join(struct ipc *ipc)
+join(struct crr *crr)
 {
 	char path[108];
 
-	if (ipc_path(NULL, NULL, path, sizeof(path)) == -1)
+	if (crr_path(NULL, NULL, path, sizeof(path)) == -1)
 		err(1, "$CRR_SOCKET");
-	ipc_init(ipc, ipc_connect(path, 1000));
-	if (ipc->fd == -1 || ipc_subscribe(ipc, PROTO_SUBSCRIBE_MESSAGES |
-	    PROTO_SUBSCRIBE_RETAINED) == -1)
+	crr_init(crr, crr_connect(path, 1000));
+	if (crr->fd == -1 || crr_subscribe(crr, CRR_SUBSCRIBE_MESSAGES |
+	    CRR_SUBSCRIBE_RETAINED) == -1)
 		err(1, "%s", path);
 }
 
 static void
-apply(const struct ipc_frame *f)
+apply(const struct crr_frame *f)
 {
 	char id[TEXT], data[TEXT];
-	struct ipc_message m;
+	struct crr_message m;
 
-	if (f->type == PROTO_LAGGED)
+	if (f->type == CRR_LAGGED)
 		memset(cache, 0, sizeof(cache));
-	if (f->type == PROTO_SYNCED && ipc_say_ready(NULL, 1000) == -1)
+	if (f->type == CRR_SYNCED && crr_say_ready(NULL, 1000) == -1)
 		warn("ready");
-	if (ipc_message(f, &m) == -1 || m.id_len >= TEXT || m.data_len >= TEXT)
+	if (crr_message(f, &m) == -1 || m.id_len >= TEXT || m.data_len >= TEXT)
 		return;
 	snprintf(id, sizeof(id), "%.*s", (int)m.id_len, m.id);
 	snprintf(data, sizeof(data), "%.*s", (int)m.data_len,
 	    (const char *)m.data);
-	if (f->type == PROTO_SAVED)
+	if (f->type == CRR_SAVED)
 		set(id, data);
-	else if (f->type == PROTO_DELETED)
+	else if (f->type == CRR_DELETED)
 		forget(id);
 }
 
 /* All that has come; the master's end is ours. */
 static void
-hear(struct ipc *ipc)
+hear(struct crr *crr)
 {
-	struct ipc_frame f;
+	struct crr_frame f;
 	int rc;
 
-	while ((rc = ipc_next(ipc, &f, 0)) == 1)
+	while ((rc = crr_next(crr, &f, 0)) == 1)
 		apply(&f);
 	if (rc == 0)
 		exit(0);
@@ -134,7 +134,7 @@ answer(int fd, const char *text)
 }
 
 static void
-serve(int fd, struct ipc *ipc)
+serve(int fd, struct crr *crr)
 {
 	char request[4096], verb[16] = "", id[TEXT] = "", data[TEXT] = "";
 	char text[2 * TEXT];
@@ -147,18 +147,18 @@ serve(int fd, struct ipc *ipc)
 	snprintf(text, sizeof(text), "I'm pid %d", (int)getpid());
 	if (strcmp(verb, "save") == 0 && *id != '\0') {
 		set(id, data);
-		ipc_save(ipc, "demo", id, data, strlen(data));
+		crr_save(crr, "demo", id, data, strlen(data));
 		snprintf(text, sizeof(text), "saved");
 	} else if (strcmp(verb, "delete") == 0 && *id != '\0') {
 		forget(id);
-		ipc_delete(ipc, "demo", id);
+		crr_delete(crr, "demo", id);
 		snprintf(text, sizeof(text), "deleted");
 	} else if (strcmp(verb, "get") == 0) {
 		e = *id == '\0' ? NULL : find(id);
 		snprintf(text, sizeof(text), "%s", e == NULL ? "" : e->data);
 	} else if (strcmp(verb, "reload") == 0) {
 		snprintf(text, sizeof(text), "%s",
-		    ipc_ask_reload(NULL, 1000) == 0 ? "reload requested" :
+		    crr_ask_reload(NULL, 1000) == 0 ? "reload requested" :
 		    strerror(errno));
 	}
 	answer(fd, text);
@@ -186,20 +186,20 @@ main(void)
 {
 	const char *port = getenv("PORT");
 	struct pollfd fds[2];
-	struct ipc ipc;
+	struct crr crr;
 	int fd;
 
-	join(&ipc);
-	fds[0] = (struct pollfd){ .fd = ipc.fd, .events = POLLIN };
+	join(&crr);
+	fds[0] = (struct pollfd){ .fd = crr.fd, .events = POLLIN };
 	fds[1].fd = listen_on(port == NULL ? "8080" : port);
 	fds[1].events = POLLIN;
 	for (;;) {
 		if (poll(fds, 2, -1) == -1 && errno != EINTR)
 			err(1, "poll");
 		if (fds[0].revents != 0)
-			hear(&ipc);
+			hear(&crr);
 		if (fds[1].revents != 0 &&
 		    (fd = accept(fds[1].fd, NULL, NULL)) != -1)
-			serve(fd, &ipc);
+			serve(fd, &crr);
 	}
 }

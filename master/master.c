@@ -76,9 +76,9 @@ master_tell(struct master *m, const struct event *ev)
 	len = event_encode(ev, wire);
 	for (c = m->conns; c != NULL; c = c->next) {
 		if (listens_to(m, c))
-			conn_send(c, PROTO_EVENT, c->wait_id, wire, len);
+			conn_send(c, CRR_EVENT, c->wait_id, wire, len);
 		else if (c->events)
-			conn_send(c, PROTO_EVENT, 0, wire, len);
+			conn_send(c, CRR_EVENT, 0, wire, len);
 	}
 }
 
@@ -407,7 +407,7 @@ struct asked {
 };
 
 static void
-handle(void *arg, struct conn *c, const struct ipc_frame *f)
+handle(void *arg, struct conn *c, const struct crr_frame *f)
 {
 	struct asked *a = arg;
 

@@ -306,7 +306,7 @@ find_socket(struct plan *plan, const char *path, const char *name)
 	/* A master inside another's worker is not the other one. */
 	if (path == NULL && name == NULL && getenv("CRR_WORKER_ID") != NULL)
 		name = "default";
-	if (ipc_path(path, name, plan->socket, sizeof(plan->socket)) == -1) {
+	if (crr_path(path, name, plan->socket, sizeof(plan->socket)) == -1) {
 		if (errno == EINVAL)
 			fatalx(2, "-n %s: a name is not empty, has no / and "
 			    "does not begin with a dot", name);

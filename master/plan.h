@@ -16,7 +16,7 @@
 #include "proto.h"
 
 enum {
-	PLAN_WORKERS_MAX = PROTO_WORKERS_MAX,
+	PLAN_WORKERS_MAX = CRR_WORKERS_MAX,
 	PLAN_SURGE_MAX = 64,
 	PLAN_LISTEN_MAX = 64,		/* -l options, and inherited ones */
 	PLAN_INHERITED_FIRST = 3,	/* LISTEN_FDS begin here */

@@ -18,8 +18,8 @@ enum {
 bool
 post_is_for_bus(unsigned type)
 {
-	return type == PROTO_BROADCAST || type == PROTO_SAVE ||
-	    type == PROTO_DELETE || type == PROTO_SUBSCRIBE;
+	return type == CRR_BROADCAST || type == CRR_SAVE ||
+	    type == CRR_DELETE || type == CRR_SUBSCRIBE;
 }
 
 /* A worker on the bus, as its leader speaks for it. */
@@ -53,7 +53,7 @@ post_identify(struct master *m, struct conn *c)
 }
 
 static void
-publish(struct master *m, struct conn *c, const struct ipc_frame *f)
+publish(struct master *m, struct conn *c, const struct crr_frame *f)
 {
 	const char *why = bus_check(f->type, f->payload, f->len);
 	unsigned char answer[12];
@@ -72,17 +72,17 @@ publish(struct master *m, struct conn *c, const struct ipc_frame *f)
 	}
 	if (f->id == 0)
 		return;
-	ipc_put32(answer, bus_receivers(&m->bus, &c->who));
-	ipc_put64(answer + 4, seq);
-	conn_send(c, PROTO_QUEUED, f->id, answer, sizeof(answer));
+	crr_put32(answer, bus_receivers(&m->bus, &c->who));
+	crr_put64(answer + 4, seq);
+	conn_send(c, CRR_QUEUED, f->id, answer, sizeof(answer));
 }
 
 static void
-subscribe(struct master *m, struct conn *c, const struct ipc_frame *f)
+subscribe(struct master *m, struct conn *c, const struct crr_frame *f)
 {
-	uint32_t flags = ipc_get32(f->payload);
-	const uint32_t known = PROTO_SUBSCRIBE_MESSAGES |
-	    PROTO_SUBSCRIBE_RETAINED | PROTO_SUBSCRIBE_EVENTS;
+	uint32_t flags = crr_get32(f->payload);
+	const uint32_t known = CRR_SUBSCRIBE_MESSAGES |
+	    CRR_SUBSCRIBE_RETAINED | CRR_SUBSCRIBE_EVENTS;
 	struct bus_subscriber *s;
 
 	if ((flags & ~known) != 0) {
@@ -94,21 +94,21 @@ subscribe(struct master *m, struct conn *c, const struct ipc_frame *f)
 		return;
 	}
 	s = bus_subscribe(&m->bus, &c->who,
-	    (flags & PROTO_SUBSCRIBE_MESSAGES) != 0,
-	    (flags & PROTO_SUBSCRIBE_RETAINED) != 0, f->id);
+	    (flags & CRR_SUBSCRIBE_MESSAGES) != 0,
+	    (flags & CRR_SUBSCRIBE_RETAINED) != 0, f->id);
 	if (s == NULL) {
 		conn_error(c, f->id, "out of memory: not subscribed");
 		return;
 	}
-	c->events = (flags & PROTO_SUBSCRIBE_EVENTS) != 0;
+	c->events = (flags & CRR_SUBSCRIBE_EVENTS) != 0;
 	conn_subscribe(c, &m->bus, s);
 }
 
 void
-post_handle(struct master *m, struct conn *c, const struct ipc_frame *f)
+post_handle(struct master *m, struct conn *c, const struct crr_frame *f)
 {
 	post_identify(m, c);
-	if (f->type == PROTO_SUBSCRIBE)
+	if (f->type == CRR_SUBSCRIBE)
 		subscribe(m, c, f);
 	else
 		publish(m, c, f);
@@ -143,8 +143,8 @@ publish_node(struct master *m, const struct worker *w,
 	const struct bus_identity who = identity(w);
 	uint64_t seq;
 
-	if (bus_publish(&m->bus, said->word == NODE_SAVE ? PROTO_SAVE :
-	    PROTO_DELETE, &who, said->payload, said->len, &seq) == -1)
+	if (bus_publish(&m->bus, said->word == NODE_SAVE ? CRR_SAVE :
+	    CRR_DELETE, &who, said->payload, said->len, &seq) == -1)
 		log_warnx("worker %d: out of memory: a message was not sent",
 		    w->id);
 }

@@ -16,7 +16,7 @@ bool	 post_is_for_bus(unsigned type);
 
 /* Answer a request of such a type. */
 void	 post_handle(struct master *m, struct conn *c,
-	    const struct ipc_frame *f);
+	    const struct crr_frame *f);
 
 /* Find out who is at the other end of a connection: c->who. */
 void	 post_identify(struct master *m, struct conn *c);

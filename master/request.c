@@ -19,7 +19,7 @@ answer(struct conn *c, const char *why)
 {
 	c->wait = CONN_WAIT_NOTHING;
 	if (why == NULL)
-		conn_send(c, PROTO_DONE, c->wait_id, NULL, 0);
+		conn_send(c, CRR_DONE, c->wait_id, NULL, 0);
 	else
 		conn_error(c, c->wait_id, "%s", why);
 }
@@ -32,17 +32,17 @@ send_event(struct conn *c, uint32_t id, enum event_kind kind)
 	struct event ev;
 
 	event_init(&ev, kind);
-	conn_send(c, PROTO_EVENT, id, wire, event_encode(&ev, wire));
+	conn_send(c, CRR_EVENT, id, wire, event_encode(&ev, wire));
 }
 
 static void
-reload(struct master *m, struct conn *c, const struct ipc_frame *f,
+reload(struct master *m, struct conn *c, const struct crr_frame *f,
     int64_t now_ms)
 {
-	uint32_t flags = ipc_get32(f->payload);
+	uint32_t flags = crr_get32(f->payload);
 	bool busy = m->reload.active;
 
-	if ((flags & ~(uint32_t)(PROTO_RELOAD_RESET | PROTO_RELOAD_NOWAIT)) !=
+	if ((flags & ~(uint32_t)(CRR_RELOAD_RESET | CRR_RELOAD_NOWAIT)) !=
 	    0) {
 		conn_error(c, f->id, "RELOAD has no flags %#x", flags);
 		return;
@@ -51,11 +51,11 @@ reload(struct master *m, struct conn *c, const struct ipc_frame *f,
 		conn_error(c, f->id, "the master is stopping");
 		return;
 	}
-	if ((flags & PROTO_RELOAD_RESET) != 0) {
+	if ((flags & CRR_RELOAD_RESET) != 0) {
 		if (busy)
 			send_event(c, f->id, EVENT_RELOAD_RESET);
 		master_reset(m, now_ms);
-		conn_send(c, PROTO_DONE, f->id, NULL, 0);
+		conn_send(c, CRR_DONE, f->id, NULL, 0);
 		return;
 	}
 	if (busy)
@@ -63,23 +63,23 @@ reload(struct master *m, struct conn *c, const struct ipc_frame *f,
 	wait_for(c, CONN_WAIT_RELOAD, f->id);
 	c->wait_run = m->reload.run + 1;
 	master_reload(m, now_ms);
-	if ((flags & PROTO_RELOAD_NOWAIT) != 0)
+	if ((flags & CRR_RELOAD_NOWAIT) != 0)
 		answer(c, NULL);
 }
 
 static void
-scale(struct master *m, struct conn *c, const struct ipc_frame *f,
+scale(struct master *m, struct conn *c, const struct crr_frame *f,
     int64_t now_ms)
 {
-	uint32_t mode = ipc_get32(f->payload);
-	int32_t number = (int32_t)ipc_get32(f->payload + 4);
+	uint32_t mode = crr_get32(f->payload);
+	int32_t number = (int32_t)crr_get32(f->payload + 4);
 	int64_t n = number;
 
-	if (mode != PROTO_SCALE_TO && mode != PROTO_SCALE_BY) {
+	if (mode != CRR_SCALE_TO && mode != CRR_SCALE_BY) {
 		conn_error(c, f->id, "SCALE has no mode %u", mode);
 		return;
 	}
-	if (mode == PROTO_SCALE_BY)
+	if (mode == CRR_SCALE_BY)
 		n += m->pool.wanted;
 	if (n < 1 || n > PLAN_WORKERS_MAX) {
 		conn_error(c, f->id, "can't scale to %lld workers: from 1 to "
@@ -99,25 +99,25 @@ scale(struct master *m, struct conn *c, const struct ipc_frame *f,
 }
 
 static void
-stop(struct master *m, struct conn *c, const struct ipc_frame *f,
+stop(struct master *m, struct conn *c, const struct crr_frame *f,
     int64_t now_ms)
 {
-	uint32_t flags = ipc_get32(f->payload);
+	uint32_t flags = crr_get32(f->payload);
 
-	if ((flags & ~(uint32_t)PROTO_STOP_NOW) != 0) {
+	if ((flags & ~(uint32_t)CRR_STOP_NOW) != 0) {
 		conn_error(c, f->id, "STOP has no flags %#x", flags);
 		return;
 	}
 	wait_for(c, CONN_WAIT_STOP, f->id);
-	master_stop(m, (flags & PROTO_STOP_NOW) != 0, now_ms);
+	master_stop(m, (flags & CRR_STOP_NOW) != 0, now_ms);
 }
 
 static void
-ready(struct master *m, struct conn *c, const struct ipc_frame *f,
+ready(struct master *m, struct conn *c, const struct crr_frame *f,
     int64_t now_ms)
 {
 	if (watch_ready(m, c->pid, now_ms))
-		conn_send(c, PROTO_DONE, f->id, NULL, 0);
+		conn_send(c, CRR_DONE, f->id, NULL, 0);
 	else
 		conn_error(c, f->id, "process %d is not a worker's",
 		    (int)c->pid);
@@ -130,7 +130,7 @@ allowed(struct master *m, struct conn *c, unsigned type)
 {
 	if (c->uid == geteuid() || c->uid == 0)
 		return true;
-	if (type != PROTO_READY && type != PROTO_RELOAD &&
+	if (type != CRR_READY && type != CRR_RELOAD &&
 	    !post_is_for_bus(type))
 		return false;
 	post_identify(m, c);
@@ -144,7 +144,7 @@ request_admits(struct master *m, struct conn *c, unsigned type)
 }
 
 void
-request_handle(struct master *m, struct conn *c, const struct ipc_frame *f,
+request_handle(struct master *m, struct conn *c, const struct crr_frame *f,
     int64_t now_ms)
 {
 	if (!allowed(m, c, f->type)) {
@@ -160,24 +160,24 @@ request_handle(struct master *m, struct conn *c, const struct ipc_frame *f,
 		return;
 	}
 	switch (f->type) {
-	case PROTO_RELOAD:
+	case CRR_RELOAD:
 		reload(m, c, f, now_ms);
 		break;
-	case PROTO_STATUS:
+	case CRR_STATUS:
 		status_send(m, c, f->id, now_ms);
 		break;
-	case PROTO_SCALE:
+	case CRR_SCALE:
 		scale(m, c, f, now_ms);
 		break;
-	case PROTO_STOP:
+	case CRR_STOP:
 		stop(m, c, f, now_ms);
 		break;
-	case PROTO_READY:
+	case CRR_READY:
 		ready(m, c, f, now_ms);
 		break;
 	default:
 		conn_error(c, f->id, "%s is no request",
-		    ipc_type_name(f->type));
+		    crr_type_name(f->type));
 		conn_finish(c, now_ms);
 	}
 }

@@ -6,7 +6,7 @@
 
 /* Answer one request, or note that the client waits. */
 void	 request_handle(struct master *m, struct conn *c,
-	    const struct ipc_frame *f, int64_t now_ms);
+	    const struct crr_frame *f, int64_t now_ms);
 
 /* Tell whether a request longer than CONN_IN_MAX may come from there. */
 bool	 request_admits(struct master *m, struct conn *c, unsigned type);

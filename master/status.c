@@ -11,14 +11,14 @@ enum {
 	TEXT_LEN_MAX = 65535,
 };
 
-static enum proto_state
+static enum crr_state
 state(const struct master *m)
 {
 	if (m->pool.stopping)
-		return PROTO_STATE_STOPPING;
+		return CRR_STATE_STOPPING;
 	if (m->reload.active)
-		return PROTO_STATE_RELOADING;
-	return m->settled ? PROTO_STATE_SERVING : PROTO_STATE_STARTING;
+		return CRR_STATE_RELOADING;
+	return m->settled ? CRR_STATE_SERVING : CRR_STATE_STARTING;
 }
 
 static unsigned char *
@@ -26,7 +26,7 @@ put_text(unsigned char *p, const char *text, size_t len)
 {
 	if (len > TEXT_LEN_MAX)
 		len = TEXT_LEN_MAX;
-	ipc_put16(p, (uint16_t)len);
+	crr_put16(p, (uint16_t)len);
 	memcpy(p + 2, text, len);
 	return p + 2 + len;
 }
@@ -56,30 +56,30 @@ send_master(const struct master *m, struct conn *c, uint32_t id,
 	char command[8192] = "";
 	unsigned char *p;
 
-	ipc_put32(buf, (uint32_t)getpid());
-	ipc_put32(buf + 4, state(m));
-	ipc_put32(buf + 8, (uint32_t)m->pool.wanted);
-	ipc_put32(buf + 12, m->pool.rules.generation);
-	ipc_put32(buf + 16, m->reload.completed);
-	ipc_put32(buf + 20, m->reload.failed);
-	ipc_put64(buf + 24, (uint64_t)(now_ms - m->started_ms));
-	p = put_text(buf + MASTER_FIXED, CRR_VERSION, strlen(CRR_VERSION));
+	crr_put32(buf, (uint32_t)getpid());
+	crr_put32(buf + 4, state(m));
+	crr_put32(buf + 8, (uint32_t)m->pool.wanted);
+	crr_put32(buf + 12, m->pool.rules.generation);
+	crr_put32(buf + 16, m->reload.completed);
+	crr_put32(buf + 20, m->reload.failed);
+	crr_put64(buf + 24, (uint64_t)(now_ms - m->started_ms));
+	p = put_text(buf + MASTER_FIXED, CRR_RELEASE, strlen(CRR_RELEASE));
 	p = put_text(p, m->plan.name, strlen(m->plan.name));
 	p = put_text(p, m->plan.socket, strlen(m->plan.socket));
 	p = put_text(p, m->plan.directory, strlen(m->plan.directory));
 	p = put_text(p, command, join_command(m->plan.command, command,
 	    sizeof(command)));
-	conn_send(c, PROTO_STATUS_MASTER, id, buf, (size_t)(p - buf));
+	conn_send(c, CRR_STATUS_MASTER, id, buf, (size_t)(p - buf));
 }
 
-static enum proto_listener
+static enum crr_listener
 type(const struct address *a)
 {
 	if (a->u.sa.sa_family == AF_UNIX)
-		return a->type == SOCK_STREAM ? PROTO_LISTENER_UNIX :
-		    PROTO_LISTENER_UNIXGRAM;
-	return a->type == SOCK_STREAM ? PROTO_LISTENER_TCP :
-	    PROTO_LISTENER_UDP;
+		return a->type == SOCK_STREAM ? CRR_LISTENER_UNIX :
+		    CRR_LISTENER_UNIXGRAM;
+	return a->type == SOCK_STREAM ? CRR_LISTENER_TCP :
+	    CRR_LISTENER_UDP;
 }
 
 static void
@@ -89,11 +89,11 @@ send_queue(const struct master *m, struct conn *c, uint32_t id, int index,
 	const struct listener *l = m->listeners.list[index];
 	unsigned char buf[16];
 
-	ipc_put32(buf, (uint32_t)index);
-	ipc_put32(buf + 4, (uint32_t)seat);
-	ipc_put32(buf + 8, queue_depth(&l->queue[seat]));
-	ipc_put32(buf + 12, l->nqueues == 1 || m->listeners.steered[seat]);
-	conn_send(c, PROTO_STATUS_QUEUE, id, buf, sizeof(buf));
+	crr_put32(buf, (uint32_t)index);
+	crr_put32(buf + 4, (uint32_t)seat);
+	crr_put32(buf + 8, queue_depth(&l->queue[seat]));
+	crr_put32(buf + 12, l->nqueues == 1 || m->listeners.steered[seat]);
+	conn_send(c, CRR_STATUS_QUEUE, id, buf, sizeof(buf));
 }
 
 static void
@@ -108,12 +108,12 @@ send_listener(const struct master *m, struct conn *c, uint32_t id, int index)
 	for (i = 0; i < l->nqueues; i++)
 		n += l->queue[i].fd != -1;
 	address_format(&l->address, text, sizeof(text));
-	ipc_put32(buf, (uint32_t)index);
-	ipc_put32(buf + 4, type(&l->address));
-	ipc_put32(buf + 8, l->handed);
-	ipc_put32(buf + 12, (uint32_t)n);
+	crr_put32(buf, (uint32_t)index);
+	crr_put32(buf + 4, type(&l->address));
+	crr_put32(buf + 8, l->handed);
+	crr_put32(buf + 12, (uint32_t)n);
 	memcpy(buf + 16, text, strlen(text));
-	conn_send(c, PROTO_STATUS_LISTENER, id, buf, 16 + strlen(text));
+	conn_send(c, CRR_STATUS_LISTENER, id, buf, 16 + strlen(text));
 	for (i = 0; i < l->nqueues; i++) {
 		if (l->queue[i].fd != -1)
 			send_queue(m, c, id, index, i);
@@ -132,19 +132,19 @@ send_worker(struct conn *c, uint32_t id, const struct worker *w,
 		counts = drain_counts(w->drain);
 	if (w->state == WORKER_BACKOFF && w->deadline_ms > now_ms)
 		next_ms = w->deadline_ms - now_ms;
-	ipc_put32(buf, (uint32_t)w->id);
-	ipc_put32(buf + 4, (uint32_t)w->process.pid);
-	ipc_put32(buf + 8, (uint32_t)w->seat);
-	ipc_put32(buf + 12, w->generation);
-	ipc_put32(buf + 16, w->state);
-	ipc_put32(buf + 20, w->restarts);
-	ipc_put64(buf + 24, (uint64_t)(now_ms - w->started_ms));
-	ipc_put64(buf + 32, (uint64_t)(now_ms - w->since_ms));
-	ipc_put64(buf + 40, (uint64_t)next_ms);
-	ipc_put32(buf + 48, counts.connections);
-	ipc_put32(buf + 52, counts.queued);
+	crr_put32(buf, (uint32_t)w->id);
+	crr_put32(buf + 4, (uint32_t)w->process.pid);
+	crr_put32(buf + 8, (uint32_t)w->seat);
+	crr_put32(buf + 12, w->generation);
+	crr_put32(buf + 16, w->state);
+	crr_put32(buf + 20, w->restarts);
+	crr_put64(buf + 24, (uint64_t)(now_ms - w->started_ms));
+	crr_put64(buf + 32, (uint64_t)(now_ms - w->since_ms));
+	crr_put64(buf + 40, (uint64_t)next_ms);
+	crr_put32(buf + 48, counts.connections);
+	crr_put32(buf + 52, counts.queued);
 	memcpy(buf + 56, w->ended, strlen(w->ended));
-	conn_send(c, PROTO_STATUS_WORKER, id, buf, 56 + strlen(w->ended));
+	conn_send(c, CRR_STATUS_WORKER, id, buf, 56 + strlen(w->ended));
 }
 
 static int
@@ -187,11 +187,11 @@ send_subscribers(const struct master *m, struct conn *c, uint32_t id)
 	uint64_t queued, lost;
 
 	while ((s = bus_next(&m->bus, s, &who, &queued, &lost)) != NULL) {
-		ipc_put32(buf, (uint32_t)who.worker);
-		ipc_put32(buf + 4, (uint32_t)who.pid);
-		ipc_put64(buf + 8, queued);
-		ipc_put64(buf + 16, lost);
-		conn_send(c, PROTO_STATUS_SUBSCRIBER, id, buf, sizeof(buf));
+		crr_put32(buf, (uint32_t)who.worker);
+		crr_put32(buf + 4, (uint32_t)who.pid);
+		crr_put64(buf + 8, queued);
+		crr_put64(buf + 16, lost);
+		conn_send(c, CRR_STATUS_SUBSCRIBER, id, buf, sizeof(buf));
 	}
 }
 
@@ -201,13 +201,13 @@ send_bus(const struct master *m, struct conn *c, uint32_t id)
 	const struct bus_counts counts = bus_counts(&m->bus);
 	unsigned char buf[40];
 
-	ipc_put64(buf, m->bus.seq);
-	ipc_put64(buf + 8, m->bus.lost);
-	ipc_put64(buf + 16, counts.retained);
-	ipc_put64(buf + 24, counts.retain_max);
-	ipc_put32(buf + 32, counts.nretained);
-	ipc_put32(buf + 36, m->bus.nsubscribers);
-	conn_send(c, PROTO_STATUS_BUS, id, buf, sizeof(buf));
+	crr_put64(buf, m->bus.seq);
+	crr_put64(buf + 8, m->bus.lost);
+	crr_put64(buf + 16, counts.retained);
+	crr_put64(buf + 24, counts.retain_max);
+	crr_put32(buf + 32, counts.nretained);
+	crr_put32(buf + 36, m->bus.nsubscribers);
+	conn_send(c, CRR_STATUS_BUS, id, buf, sizeof(buf));
 	send_subscribers(m, c, id);
 }
 
@@ -222,5 +222,5 @@ status_send(const struct master *m, struct conn *c, uint32_t id,
 		send_listener(m, c, id, i);
 	send_workers(m, c, id, now_ms);
 	send_bus(m, c, id);
-	conn_send(c, PROTO_DONE, id, NULL, 0);
+	conn_send(c, CRR_DONE, id, NULL, 0);
 }

@@ -38,7 +38,7 @@ build_c() {
 	need g++
 	cat >use.cc <<-'EOF'
 		#include "ipc.h"
-		int main() { return ipc_type_name(PROTO_SAVE)[0] != 'S'; }
+		int main() { return crr_type_name(CRR_SAVE)[0] != 'S'; }
 	EOF
 	make -s -C "$ROOT" "B=$PWD/b" "$PWD/b/libcrr.a"
 	g++ -Wall -Wextra -I"$ROOT" -o use use.cc b/libcrr.a

@@ -18,12 +18,12 @@ int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Whatever is called a message lies within its frame. */
 static void
-check_message(const struct ipc_frame *f)
+check_message(const struct crr_frame *f)
 {
-	struct ipc_message m;
+	struct crr_message m;
 	const unsigned char *end = f->payload + f->len;
 
-	if (ipc_message(f, &m) == -1)
+	if (crr_message(f, &m) == -1)
 		return;
 	if ((const unsigned char *)m.data + m.data_len != end ||
 	    (const unsigned char *)m.name < f->payload ||
@@ -34,27 +34,27 @@ check_message(const struct ipc_frame *f)
 }
 
 static void
-check(const struct ipc_frame *f)
+check(const struct crr_frame *f)
 {
 	struct event ev;
 
-	if (ipc_type_name(f->type)[0] == '\0')
+	if (crr_type_name(f->type)[0] == '\0')
 		abort();
 	check_message(f);
-	if (f->type == PROTO_EVENT)
+	if (f->type == CRR_EVENT)
 		event_decode(&ev, f->payload, f->len);
 }
 
 static size_t
 parse_all(const uint8_t *data, size_t size)
 {
-	struct ipc_frame f;
+	struct crr_frame f;
 	size_t n = 0;
 
-	while (ipc_parse(data, size, &f) == IPC_FRAME) {
+	while (crr_parse(data, size, &f) == CRR_FRAME) {
 		check(&f);
-		data += PROTO_HEADER + f.len;
-		size -= PROTO_HEADER + f.len;
+		data += CRR_HEADER + f.len;
+		size -= CRR_HEADER + f.len;
 		n++;
 	}
 	return n;
@@ -63,22 +63,22 @@ parse_all(const uint8_t *data, size_t size)
 static size_t
 read_all(const uint8_t *data, size_t size)
 {
-	struct ipc_frame f;
-	struct ipc ipc;
+	struct crr_frame f;
+	struct crr crr;
 	size_t n = 0;
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == -1)
 		abort();
-	ipc_init(&ipc, pair[0]);
+	crr_init(&crr, pair[0]);
 	if (size > 0 && write(pair[1], data, size) != (ssize_t)size)
 		abort();
 	close(pair[1]);
-	while (ipc_next(&ipc, &f, 0) == 1) {
+	while (crr_next(&crr, &f, 0) == 1) {
 		check(&f);
 		n++;
 	}
-	ipc_close(&ipc);
+	crr_close(&crr);
 	return n;
 }
 

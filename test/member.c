@@ -31,7 +31,7 @@ enum {
 };
 
 struct member {
-	struct ipc ipc;
+	struct crr crr;
 	int	 id;
 	long	 messages, size, senders;
 	int	 ends;			/* heard */
@@ -56,7 +56,7 @@ now_us(void)
 }
 
 static int
-named(const struct ipc_message *m, const char *name)
+named(const struct crr_message *m, const char *name)
 {
 	return m->name_len == strlen(name) &&
 	    memcmp(m->name, name, m->name_len) == 0;
@@ -65,7 +65,7 @@ named(const struct ipc_message *m, const char *name)
 /* Of the sender and the first bytes, which hold a counter; and of the length,
  * so that what is cut is seen. */
 static void
-add(struct member *me, const struct ipc_message *m)
+add(struct member *me, const struct crr_message *m)
 {
 	const unsigned char *p = m->data;
 	size_t i, n = m->data_len < 16 ? m->data_len : 16;
@@ -91,19 +91,19 @@ send_all(struct member *me)
 	for (i = 0; i < me->messages; i++) {
 		snprintf(data, 32, "%016ld", i);
 		snprintf(id, sizeof(id), "%ld", i % 1000);
-		if (ipc_save(&me->ipc, "load", id, data,
+		if (crr_save(&me->crr, "load", id, data,
 		    (size_t)me->size) == -1)
 			fail("save");
 	}
-	if (ipc_broadcast(&me->ipc, "end", "", 0) == -1 ||
-	    ipc_flush(&me->ipc) == -1)
+	if (crr_broadcast(&me->crr, "end", "", 0) == -1 ||
+	    crr_flush(&me->crr) == -1)
 		fail("end");
 	me->end_us = now_us();
 	free(data);
 }
 
 static void
-go(struct member *me, const struct ipc_message *m)
+go(struct member *me, const struct crr_message *m)
 {
 	char text[64] = "";
 	const char *stuck = getenv("STUCK");
@@ -120,15 +120,15 @@ go(struct member *me, const struct ipc_message *m)
 }
 
 static void
-hear(struct member *me, const struct ipc_frame *f)
+hear(struct member *me, const struct crr_frame *f)
 {
-	struct ipc_message m;
+	struct crr_message m;
 
-	if (f->type == PROTO_LAGGED)
-		me->lost += ipc_get64(f->payload);
-	if (ipc_message(f, &m) == -1)
+	if (f->type == CRR_LAGGED)
+		me->lost += crr_get64(f->payload);
+	if (crr_message(f, &m) == -1)
 		return;
-	if (f->type == PROTO_SAVED && named(&m, "load")) {
+	if (f->type == CRR_SAVED && named(&m, "load")) {
 		if (me->begin_us == 0)
 			me->begin_us = now_us();
 		add(me, &m);
@@ -174,19 +174,19 @@ main(void)
 	struct member me = { .id = id == NULL ? 0 : atoi(id) };
 	static unsigned char gathered[GATHER];
 	char path[108];
-	struct ipc_frame f;
+	struct crr_frame f;
 	int fd, rc;
 
-	if (ipc_path(NULL, NULL, path, sizeof(path)) == -1 ||
-	    (fd = ipc_connect(path, TIMEOUT_MS)) == -1)
+	if (crr_path(NULL, NULL, path, sizeof(path)) == -1 ||
+	    (fd = crr_connect(path, TIMEOUT_MS)) == -1)
 		fail("connect");
-	ipc_init(&me.ipc, fd);
-	ipc_gather(&me.ipc, gathered, sizeof(gathered));
-	if (ipc_subscribe(&me.ipc, PROTO_SUBSCRIBE_MESSAGES |
-	    PROTO_SUBSCRIBE_RETAINED) == -1)
+	crr_init(&me.crr, fd);
+	crr_gather(&me.crr, gathered, sizeof(gathered));
+	if (crr_subscribe(&me.crr, CRR_SUBSCRIBE_MESSAGES |
+	    CRR_SUBSCRIBE_RETAINED) == -1)
 		fail("subscribe");
-	while ((rc = ipc_next(&me.ipc, &f, -1)) == 1) {
-		if (f.type == PROTO_SYNCED && ipc_say_ready(NULL,
+	while ((rc = crr_next(&me.crr, &f, -1)) == 1) {
+		if (f.type == CRR_SYNCED && crr_say_ready(NULL,
 		    TIMEOUT_MS) == -1)
 			fail("ready");
 		hear(&me, &f);
@@ -195,10 +195,10 @@ main(void)
 		if (me.end_us == 0)
 			me.end_us = now_us();
 		report(&me);
-		me = (struct member){ .ipc = me.ipc, .id = me.id };
+		me = (struct member){ .crr = me.crr, .id = me.id };
 	}
 	if (rc == -1)
 		fail("next");
-	ipc_close(&me.ipc);
+	crr_close(&me.crr);
 	return 0;
 }

@@ -23,7 +23,7 @@ struct reader {
 	struct bus_subscriber *s;
 	struct bus_identity who;
 	int	 ours, its;		/* the ends of a socket pair */
-	struct ipc ipc;
+	struct crr crr;
 	uint64_t first, heard;		/* seq before it subscribed; of the last */
 	uint64_t lost;
 	int	 synced, wrong;
@@ -66,7 +66,7 @@ subscribe(struct reader *r, int origin, bool retained)
 	r->its = pair[1];
 	r->who = identity(origin);
 	r->first = r->heard = bus.seq;
-	ipc_init(&r->ipc, r->its);
+	crr_init(&r->crr, r->its);
 	r->s = bus_subscribe(&bus, &r->who, true, retained, 7);
 }
 
@@ -75,52 +75,52 @@ unsubscribe(struct reader *r)
 {
 	bus_unsubscribe(&bus, r->s);
 	close(r->ours);
-	ipc_close(&r->ipc);
+	crr_close(&r->crr);
 	r->s = NULL;
 }
 
 static void
 publish(int origin)
 {
-	static unsigned char payload[PROTO_BUS_FIXED + 1 + LONG];
+	static unsigned char payload[CRR_BUS_FIXED + 1 + LONG];
 	const struct bus_identity who = identity(origin);
 	size_t len = chance(20) == 0 ? chance(LONG) : chance(300);
 	uint64_t seq;
 
-	ipc_put16(payload + 20, 1);
-	payload[PROTO_BUS_FIXED] = (unsigned char)('a' + chance(20));
-	memset(payload + PROTO_BUS_FIXED + 1, (int)('A' + origin), len);
-	len += PROTO_BUS_FIXED + 1;
-	if (bus_publish(&bus, PROTO_SAVE, &who, payload, len, &seq) == -1)
+	crr_put16(payload + 20, 1);
+	payload[CRR_BUS_FIXED] = (unsigned char)('a' + chance(20));
+	memset(payload + CRR_BUS_FIXED + 1, (int)('A' + origin), len);
+	len += CRR_BUS_FIXED + 1;
+	if (bus_publish(&bus, CRR_SAVE, &who, payload, len, &seq) == -1)
 		exit(1);
 	origin_of[seq] = who.origin;
 	len_of[seq] = len;
 }
 
 static void
-check(struct reader *r, const struct ipc_frame *f)
+check(struct reader *r, const struct crr_frame *f)
 {
-	struct ipc_message m;
+	struct crr_message m;
 	uint64_t next;
 
-	if (f->type == PROTO_SYNCED) {
+	if (f->type == CRR_SYNCED) {
 		r->wrong += r->synced || f->id != 7 ||
-		    ipc_get64(f->payload) != r->first;
+		    crr_get64(f->payload) != r->first;
 		r->synced = 1;
 		return;
 	}
-	if (f->type == PROTO_LAGGED) {
-		r->lost += ipc_get64(f->payload);
+	if (f->type == CRR_LAGGED) {
+		r->lost += crr_get64(f->payload);
 		return;
 	}
-	if (ipc_message(f, &m) == -1) {
+	if (crr_message(f, &m) == -1) {
 		r->wrong++;
 		return;
 	}
 	r->wrong += m.worker != (int)origin_of[m.seq] - 1 ||
 	    f->len != len_of[m.seq] || (m.data_len > 0 &&
 	    ((const char *)m.data)[m.data_len - 1] != 'A' + m.worker);
-	if ((m.flags & PROTO_MESSAGE_RETAINED) != 0) {
+	if ((m.flags & CRR_MESSAGE_RETAINED) != 0) {
 		r->wrong += r->synced || m.seq > r->first;
 		return;
 	}
@@ -135,10 +135,10 @@ check(struct reader *r, const struct ipc_frame *f)
 static void
 read_frames(struct reader *r, bool all)
 {
-	struct ipc_frame f;
+	struct crr_frame f;
 
 	do {
-		if (ipc_next(&r->ipc, &f, 0) != 1)
+		if (crr_next(&r->crr, &f, 0) != 1)
 			return;
 		check(r, &f);
 	} while (all);
@@ -237,7 +237,7 @@ lag(void)
 	struct reader *r = &readers[0];
 	uint64_t begin, queued, lost, heard = 0;
 	struct bus_identity who;
-	struct ipc_frame f;
+	struct crr_frame f;
 	bool held;
 
 	bus_init(&bus, 0);
@@ -251,9 +251,9 @@ lag(void)
 	ok(queued <= BUS_QUEUE_MAX && lost > 0, "its queue is bounded");
 	while (bus_pending(r->s)) {
 		bus_write(&bus, r->s, r->ours);
-		while (ipc_next(&r->ipc, &f, 0) == 1) {
+		while (crr_next(&r->crr, &f, 0) == 1) {
 			check(r, &f);
-			heard += f.type == PROTO_SAVED;
+			heard += f.type == CRR_SAVED;
 		}
 	}
 	ok(r->lost == lost && heard + lost == bus.seq - begin,

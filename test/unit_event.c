@@ -89,10 +89,10 @@ test_longest_line(void)
 	char		line[EVENT_LINE_MAX];
 	size_t		len;
 
-	memset(ev.text, 'x', PROTO_TEXT_MAX);
+	memset(ev.text, 'x', CRR_TEXT_MAX);
 	event_line(&ev, true, line, sizeof(line));
 	len = strlen(line);
-	ok(len > PROTO_TEXT_MAX && strcmp(line + len - 4,
+	ok(len > CRR_TEXT_MAX && strcmp(line + len - 4,
 	    "\xf0\x9f\x8c\x8e") == 0, "the longest line fits, sign included");
 }
 
@@ -127,7 +127,7 @@ test_json(void)
 	    "\"time\":\"1970-01-01T00:00:00.000Z\"}",
 	    "JSON leaves out what is none");
 
-	memset(ev.text, 1, PROTO_TEXT_MAX);
+	memset(ev.text, 1, CRR_TEXT_MAX);
 	ev.worker = ev.pid = 2147483647;
 	ev.generation = ev.count = 4294967295U;
 	ev.time_ms = INT64_C(253402300799999);
@@ -167,7 +167,7 @@ test_round_trip(void)
 	len = event_encode(&ev, wire);
 	ok(len == 28 && event_decode(&back, wire, len) == 0 &&
 	    same(&ev, &back), "so is one of which everything is none");
-	memset(ev.text, 'x', PROTO_TEXT_MAX);
+	memset(ev.text, 'x', CRR_TEXT_MAX);
 	len = event_encode(&ev, wire);
 	ok(len == EVENT_WIRE_MAX && event_decode(&back, wire, len) == 0 &&
 	    same(&ev, &back), "so is one with the longest text");
@@ -180,7 +180,7 @@ refuse(size_t offset, uint32_t value, const char *sentence)
 	unsigned char	wire[EVENT_WIRE_MAX];
 	size_t		len = event_encode(&ev, wire);
 
-	ipc_put32(wire + offset, value);
+	crr_put32(wire + offset, value);
 	errno = 0;
 	ok(event_decode(&back, wire, len) == -1 && errno == EPROTO, sentence);
 }

@@ -21,7 +21,7 @@ static const struct type {
 	uint32_t	 least, greatest;
 } types[] = {
 #define X(name, number, least, greatest) { #name, number, least, greatest },
-	PROTO_TYPES(X)
+	CRR_TYPES(X)
 #undef X
 };
 
@@ -36,9 +36,9 @@ enum {
 static size_t
 build(unsigned char *buf, unsigned type, uint32_t len, size_t n)
 {
-	ipc_header(buf, (enum proto_type)type, len, ID);
-	memset(buf + PROTO_HEADER, 'x', n);
-	return PROTO_HEADER + n;
+	crr_header(buf, (enum crr_type)type, len, ID);
+	memset(buf + CRR_HEADER, 'x', n);
+	return CRR_HEADER + n;
 }
 
 static void
@@ -52,15 +52,15 @@ test_numbers(void)
 {
 	unsigned char p[8];
 
-	ipc_put16(p, 0xfedc);
-	ok(p[0] == 0xfe && p[1] == 0xdc && ipc_get16(p) == 0xfedc,
+	crr_put16(p, 0xfedc);
+	ok(p[0] == 0xfe && p[1] == 0xdc && crr_get16(p) == 0xfedc,
 	    "16 bits are big-endian both ways");
-	ipc_put32(p, 0xfedcba98);
-	ok(p[0] == 0xfe && p[3] == 0x98 && ipc_get32(p) == 0xfedcba98,
+	crr_put32(p, 0xfedcba98);
+	ok(p[0] == 0xfe && p[3] == 0x98 && crr_get32(p) == 0xfedcba98,
 	    "32 bits are big-endian both ways");
-	ipc_put64(p, UINT64_C(0xfedcba9876543210));
+	crr_put64(p, UINT64_C(0xfedcba9876543210));
 	ok(p[0] == 0xfe && p[7] == 0x10 &&
-	    ipc_get64(p) == UINT64_C(0xfedcba9876543210),
+	    crr_get64(p) == UINT64_C(0xfedcba9876543210),
 	    "64 bits are big-endian both ways");
 }
 
@@ -70,15 +70,15 @@ test_header(void)
 	static const unsigned char	expected[] = {
 		'c', 'r', 'r', 0, 0, 1, 0, 5, 0, 0, 0, 4, 1, 2, 3, 4
 	};
-	unsigned char			head[PROTO_HEADER];
+	unsigned char			head[CRR_HEADER];
 
-	ipc_header(head, PROTO_RELOAD, 4, ID);
+	crr_header(head, CRR_RELOAD, 4, ID);
 	ok(memcmp(head, expected, sizeof(head)) == 0,
 	    "a header has magic, version, type, len and id");
-	ok(strcmp(ipc_type_name(PROTO_RELOAD), "RELOAD") == 0,
+	ok(strcmp(crr_type_name(CRR_RELOAD), "RELOAD") == 0,
 	    "a type has a name");
-	ok(strcmp(ipc_type_name(0), "unknown") == 0 &&
-	    strcmp(ipc_type_name(65535), "unknown") == 0,
+	ok(strcmp(crr_type_name(0), "unknown") == 0 &&
+	    strcmp(crr_type_name(65535), "unknown") == 0,
 	    "another number has none");
 }
 
@@ -86,19 +86,19 @@ static void
 test_pieces(void)
 {
 	unsigned char		buf[64];
-	size_t			size = build(buf, PROTO_SCALE, 8, 8), i;
-	struct ipc_frame	f;
+	size_t			size = build(buf, CRR_SCALE, 8, 8), i;
+	struct crr_frame	f;
 	bool			more = true;
 
 	for (i = 0; i < size; i++)
-		more = more && ipc_parse(buf, i, &f) == IPC_MORE;
+		more = more && crr_parse(buf, i, &f) == CRR_MORE;
 	ok(more, "a frame that lacks a byte or more needs more");
-	ok(ipc_parse(buf, size, &f) == IPC_FRAME &&
-	    f.version == PROTO_OUR_VERSION && f.type == PROTO_SCALE &&
-	    f.len == 8 && f.id == ID && f.payload == buf + PROTO_HEADER,
+	ok(crr_parse(buf, size, &f) == CRR_FRAME &&
+	    f.version == CRR_OUR_VERSION && f.type == CRR_SCALE &&
+	    f.len == 8 && f.id == ID && f.payload == buf + CRR_HEADER,
 	    "with its last byte it is whole");
 	memset(buf + size, 'y', sizeof(buf) - size);
-	ok(ipc_parse(buf, sizeof(buf), &f) == IPC_FRAME && f.len == 8,
+	ok(crr_parse(buf, sizeof(buf), &f) == CRR_FRAME && f.len == 8,
 	    "what follows it does not matter");
 }
 
@@ -106,15 +106,15 @@ static void
 test_many(void)
 {
 	unsigned char		buf[4096];
-	struct ipc_frame	f;
+	struct crr_frame	f;
 	size_t			used = 0, at = 0;
 	unsigned		n = 0;
 
-	while (used + PROTO_HEADER + 8 <= sizeof(buf))
-		used += n++ % 2 == 0 ? build(buf + used, PROTO_SCALE, 8, 8) :
-		    build(buf + used, PROTO_DONE, 0, 0);
-	while (ipc_parse(buf + at, used - at, &f) == IPC_FRAME) {
-		at += PROTO_HEADER + f.len;
+	while (used + CRR_HEADER + 8 <= sizeof(buf))
+		used += n++ % 2 == 0 ? build(buf + used, CRR_SCALE, 8, 8) :
+		    build(buf + used, CRR_DONE, 0, 0);
+	while (crr_parse(buf + at, used - at, &f) == CRR_FRAME) {
+		at += CRR_HEADER + f.len;
 		n--;
 	}
 	ok(n == 0 && at == used, "each of many frames in one read is found");
@@ -123,28 +123,28 @@ test_many(void)
 static void
 test_version(void)
 {
-	unsigned char		buf[PROTO_HEADER];
-	struct ipc_frame	f;
+	unsigned char		buf[CRR_HEADER];
+	struct crr_frame	f;
 	size_t			i;
 	bool			more = true;
 
 	build(buf, 0xffff, 0xffffffff, 0);
-	ipc_put16(buf + 4, 2);
+	crr_put16(buf + 4, 2);
 	for (i = 0; i < sizeof(buf); i++)
-		more = more && ipc_parse(buf, i, &f) == IPC_MORE;
-	ok(more && ipc_parse(buf, sizeof(buf), &f) == IPC_VERSION &&
+		more = more && crr_parse(buf, i, &f) == CRR_MORE;
+	ok(more && crr_parse(buf, sizeof(buf), &f) == CRR_OTHER_VERSION &&
 	    f.version == 2 && f.len == 0xffffffff && f.id == ID,
 	    "another version is told from the header alone, whatever its type");
-	ipc_put16(buf + 4, 0);
-	ok(ipc_parse(buf, sizeof(buf), &f) == IPC_VERSION && f.version == 0,
+	crr_put16(buf + 4, 0);
+	ok(crr_parse(buf, sizeof(buf), &f) == CRR_OTHER_VERSION && f.version == 0,
 	    "version 0 is another one");
 }
 
 static void
 test_types(void)
 {
-	unsigned char		buf[PROTO_HEADER];
-	struct ipc_frame	f;
+	unsigned char		buf[CRR_HEADER];
+	struct crr_frame	f;
 	unsigned		type, i;
 	bool			good = true, known;
 
@@ -153,20 +153,20 @@ test_types(void)
 		for (known = false, i = 0; i < NTYPES; i++)
 			known = known || types[i].number == type;
 		if (!known)
-			good = good && ipc_parse(buf, sizeof(buf), &f) ==
-			    IPC_TYPE && f.type == type && f.id == ID;
+			good = good && crr_parse(buf, sizeof(buf), &f) ==
+			    CRR_OTHER_TYPE && f.type == type && f.id == ID;
 	}
 	ok(good, "every unknown type is told from the header alone");
 }
 
-static enum ipc_result
+static enum crr_result
 parse_len(unsigned type, uint32_t len)
 {
-	unsigned char		buf[PROTO_HEADER];
-	struct ipc_frame	f;
+	unsigned char		buf[CRR_HEADER];
+	struct crr_frame	f;
 
 	build(buf, type, len, 0);
-	return ipc_parse(buf, sizeof(buf), &f);
+	return crr_parse(buf, sizeof(buf), &f);
 }
 
 static void
@@ -180,34 +180,34 @@ test_lengths(void)
 		    "no fewer, no more", t->name, (unsigned long)t->least,
 		    (unsigned long)t->greatest);
 		ok((t->least == 0 ||
-		    parse_len(t->number, t->least - 1) == IPC_LENGTH) &&
+		    parse_len(t->number, t->least - 1) == CRR_WRONG_LENGTH) &&
 		    parse_len(t->number, t->least) ==
-		    (t->least == 0 ? IPC_FRAME : IPC_MORE) &&
+		    (t->least == 0 ? CRR_FRAME : CRR_MORE) &&
 		    parse_len(t->number, t->greatest) ==
-		    (t->greatest == 0 ? IPC_FRAME : IPC_MORE) &&
-		    parse_len(t->number, t->greatest + 1) == IPC_LENGTH &&
-		    parse_len(t->number, 0x80000000) == IPC_LENGTH &&
-		    parse_len(t->number, 0xffffffff) == IPC_LENGTH &&
-		    t->greatest <= PROTO_PAYLOAD_MAX, sentence);
+		    (t->greatest == 0 ? CRR_FRAME : CRR_MORE) &&
+		    parse_len(t->number, t->greatest + 1) == CRR_WRONG_LENGTH &&
+		    parse_len(t->number, 0x80000000) == CRR_WRONG_LENGTH &&
+		    parse_len(t->number, 0xffffffff) == CRR_WRONG_LENGTH &&
+		    t->greatest <= CRR_PAYLOAD_MAX, sentence);
 	}
 }
 
 static void
 test_garbage(void)
 {
-	unsigned char		buf[PROTO_HEADER];
-	struct ipc_frame	f;
+	unsigned char		buf[CRR_HEADER];
+	struct crr_frame	f;
 	size_t			i;
 	bool			good = true;
 
 	for (i = 0; i < 4; i++) {
-		build(buf, PROTO_DONE, 0, 0);
+		build(buf, CRR_DONE, 0, 0);
 		buf[i] ^= 1;
-		good = good && ipc_parse(buf, i, &f) == IPC_MORE &&
-		    ipc_parse(buf, i + 1, &f) == IPC_GARBAGE;
+		good = good && crr_parse(buf, i, &f) == CRR_MORE &&
+		    crr_parse(buf, i + 1, &f) == CRR_GARBAGE;
 	}
 	ok(good, "garbage is told from the first byte that differs");
-	ok(ipc_parse("GET / HTTP/1.1\r\n", 16, &f) == IPC_GARBAGE,
+	ok(crr_parse("GET / HTTP/1.1\r\n", 16, &f) == CRR_GARBAGE,
 	    "HTTP is garbage");
 }
 
@@ -222,7 +222,7 @@ check_path(const char *path, const char *name, const char *environment,
 		unsetenv("CRR_SOCKET");
 	else
 		setenv("CRR_SOCKET", environment, 1);
-	rc = ipc_path(path, name, buf, sizeof(buf));
+	rc = crr_path(path, name, buf, sizeof(buf));
 	snprintf(sentence, sizeof(sentence),
 	    "path %.20s, name %.20s, CRR_SOCKET %s: %s",
 	    path == NULL ? "none" : path, name == NULL ? "none" : name,
@@ -262,20 +262,20 @@ test_path(void)
 	check_path(NULL, "", NULL, NULL, EINVAL);
 	check_path(NULL, ".shop", NULL, NULL, EINVAL);
 	check_path(NULL, "a/b", NULL, NULL, EINVAL);
-	ok(ipc_connect(longer, -1) == -1 && errno == ENAMETOOLONG,
+	ok(crr_connect(longer, -1) == -1 && errno == ENAMETOOLONG,
 	    "a path that is too long is not connected to");
 	unsetenv("CRR_SOCKET");
 }
 
 /* Make two ends; the other one is a plain descriptor. */
 static void
-make_pair(struct ipc *ipc, int *other)
+make_pair(struct crr *crr, int *other)
 {
 	int fd[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == -1)
 		abort();
-	ipc_init(ipc, fd[0]);
+	crr_init(crr, fd[0]);
 	*other = fd[1];
 }
 
@@ -288,7 +288,7 @@ write_all(int fd, const void *data, size_t size)
 
 /* Start a process that does what writer says and ends. */
 static void
-fork_writer(struct ipc *ipc, int other, void (*writer)(int))
+fork_writer(struct crr *crr, int other, void (*writer)(int))
 {
 	pid_t pid;
 
@@ -299,7 +299,7 @@ fork_writer(struct ipc *ipc, int other, void (*writer)(int))
 		close(other);
 		return;
 	}
-	close(ipc->fd);
+	close(crr->fd);
 	writer(other);
 	_exit(0);
 }
@@ -310,9 +310,9 @@ write_slowly(int fd)
 	unsigned char	buf[256];
 	size_t		size, i;
 
-	size = build(buf, PROTO_SCALE, 8, 8);
-	size += build(buf + size, PROTO_DONE, 0, 0);
-	size += build(buf + size, PROTO_ERROR, 30, 30);
+	size = build(buf, CRR_SCALE, 8, 8);
+	size += build(buf + size, CRR_DONE, 0, 0);
+	size += build(buf + size, CRR_ERROR, 30, 30);
 	for (i = 0; i < size; i++) {
 		write_all(fd, buf + i, 1);
 		pause_ms(PAUSE_MS);
@@ -322,83 +322,83 @@ write_slowly(int fd)
 static void
 test_slow(void)
 {
-	struct ipc		ipc;
-	struct ipc_frame	f;
+	struct crr		crr;
+	struct crr_frame	f;
 	int			other;
 
-	make_pair(&ipc, &other);
-	fork_writer(&ipc, other, write_slowly);
-	ok(ipc_next(&ipc, &f, SOON_MS) == 1 && f.type == PROTO_SCALE &&
+	make_pair(&crr, &other);
+	fork_writer(&crr, other, write_slowly);
+	ok(crr_next(&crr, &f, SOON_MS) == 1 && f.type == CRR_SCALE &&
 	    f.len == 8 && f.payload[7] == 'x' &&
-	    ipc_next(&ipc, &f, SOON_MS) == 1 && f.type == PROTO_DONE &&
-	    ipc_next(&ipc, &f, -1) == 1 && f.type == PROTO_ERROR &&
+	    crr_next(&crr, &f, SOON_MS) == 1 && f.type == CRR_DONE &&
+	    crr_next(&crr, &f, -1) == 1 && f.type == CRR_ERROR &&
 	    f.len == 30 && memcmp(f.payload, "xxxxx", 5) == 0,
 	    "frames that come byte by byte are whole");
-	ok(ipc_next(&ipc, &f, SOON_MS) == 0 && ipc_next(&ipc, &f, -1) == 0,
+	ok(crr_next(&crr, &f, SOON_MS) == 0 && crr_next(&crr, &f, -1) == 0,
 	    "the end between two frames is an end, and stays one");
-	ipc_close(&ipc);
+	crr_close(&crr);
 	wait(NULL);
 }
 
 static void
 write_much(int fd)
 {
-	struct ipc	 ipc;
+	struct crr	 crr;
 	unsigned char	*payload = malloc(1 << 20);
 	uint32_t	 i;
 
-	ipc_init(&ipc, fd);
+	crr_init(&crr, fd);
 	for (i = 0; i < 1 << 20; i++)
 		payload[i] = (unsigned char)(i % 251);
 	for (i = 0; i < 1000; i++)
-		if (ipc_send(&ipc, PROTO_DONE, i, NULL, 0) == -1)
+		if (crr_send(&crr, CRR_DONE, i, NULL, 0) == -1)
 			abort();
-	if (ipc_send(&ipc, PROTO_STATUS_MASTER, ID, payload, 1 << 20) == -1)
+	if (crr_send(&crr, CRR_STATUS_MASTER, ID, payload, 1 << 20) == -1)
 		abort();
 	free(payload);
-	ipc_close(&ipc);
+	crr_close(&crr);
 }
 
 static void
 test_much(void)
 {
-	struct ipc		ipc;
-	struct ipc_frame	f;
+	struct crr		crr;
+	struct crr_frame	f;
 	uint32_t		i;
 	int			other;
 	bool			good = true;
 
-	make_pair(&ipc, &other);
-	fork_writer(&ipc, other, write_much);
+	make_pair(&crr, &other);
+	fork_writer(&crr, other, write_much);
 	for (i = 0; i < 1000; i++)
-		good = good && ipc_next(&ipc, &f, SOON_MS) == 1 &&
-		    f.type == PROTO_DONE && f.id == i;
+		good = good && crr_next(&crr, &f, SOON_MS) == 1 &&
+		    f.type == CRR_DONE && f.id == i;
 	ok(good, "a thousand frames come in their order");
-	good = ipc_next(&ipc, &f, SOON_MS) == 1 && f.len == 1 << 20;
+	good = crr_next(&crr, &f, SOON_MS) == 1 && f.len == 1 << 20;
 	for (i = 0; good && i < 1 << 20; i++)
 		good = f.payload[i] == i % 251;
-	ok(good && ipc_next(&ipc, &f, SOON_MS) == 0,
+	ok(good && crr_next(&crr, &f, SOON_MS) == 0,
 	    "a payload of a mebibyte is sent and read");
-	ipc_close(&ipc);
+	crr_close(&crr);
 	wait(NULL);
 }
 
-/* Give ipc_next these bytes and the end of file. */
+/* Give crr_next these bytes and the end of file. */
 static void
 check_bytes(const unsigned char *buf, size_t size, int code,
     const char *sentence)
 {
-	struct ipc		ipc;
-	struct ipc_frame	f;
+	struct crr		crr;
+	struct crr_frame	f;
 	int			other, rc;
 
-	make_pair(&ipc, &other);
+	make_pair(&crr, &other);
 	write_all(other, buf, size);
 	close(other);
 	errno = 0;
-	rc = ipc_next(&ipc, &f, SOON_MS);
-	ok(rc == -1 && errno == code && ipc.size <= 65536, sentence);
-	ipc_close(&ipc);
+	rc = crr_next(&crr, &f, SOON_MS);
+	ok(rc == -1 && errno == code && crr.size <= 65536, sentence);
+	crr_close(&crr);
 }
 
 static void
@@ -406,78 +406,78 @@ test_broken(void)
 {
 	unsigned char		buf[64];
 	size_t			size;
-	struct ipc		ipc;
-	struct ipc_frame	f;
+	struct crr		crr;
+	struct crr_frame	f;
 	int			other;
 
-	size = build(buf, PROTO_SCALE, 8, 8);
+	size = build(buf, CRR_SCALE, 8, 8);
 	check_bytes(buf, 1, EPROTO, "an end after one byte is an error");
-	check_bytes(buf, PROTO_HEADER, EPROTO,
+	check_bytes(buf, CRR_HEADER, EPROTO,
 	    "an end after the header is an error");
 	check_bytes(buf, size - 1, EPROTO,
 	    "an end before the last byte is an error");
-	build(buf, PROTO_SCALE, 9, 8);
+	build(buf, CRR_SCALE, 9, 8);
 	check_bytes(buf, size, EPROTO, "a wrong length is an error");
-	build(buf, PROTO_SCALE, 0xffffffff, 8);
+	build(buf, CRR_SCALE, 0xffffffff, 8);
 	check_bytes(buf, size, EPROTO, "a huge length takes no memory");
 	build(buf, 999, 8, 8);
 	check_bytes(buf, size, EPROTO, "an unknown type is an error");
 	check_bytes((const unsigned char *)"x", 1, EPROTO,
 	    "garbage is an error");
 
-	make_pair(&ipc, &other);
-	build(buf, PROTO_SCALE, 8, 0);
-	ipc_put16(buf + 4, 7);
-	write_all(other, buf, PROTO_HEADER);
-	ok(ipc_next(&ipc, &f, SOON_MS) == -1 && errno == EPROTONOSUPPORT &&
+	make_pair(&crr, &other);
+	build(buf, CRR_SCALE, 8, 0);
+	crr_put16(buf + 4, 7);
+	write_all(other, buf, CRR_HEADER);
+	ok(crr_next(&crr, &f, SOON_MS) == -1 && errno == EPROTONOSUPPORT &&
 	    f.version == 7, "another version is named");
 	close(other);
-	ipc_close(&ipc);
+	crr_close(&crr);
 }
 
 static void
 test_waiting(void)
 {
 	unsigned char		buf[64];
-	struct ipc		ipc;
-	struct ipc_frame	f;
+	struct crr		crr;
+	struct crr_frame	f;
 	int			other;
 
-	make_pair(&ipc, &other);
-	ok(ipc_next(&ipc, &f, 0) == -1 && errno == ETIMEDOUT,
+	make_pair(&crr, &other);
+	ok(crr_next(&crr, &f, 0) == -1 && errno == ETIMEDOUT,
 	    "no time to wait is no frame");
-	build(buf, PROTO_SCALE, 8, 8);
+	build(buf, CRR_SCALE, 8, 8);
 	write_all(other, buf, 10);
-	ok(ipc_next(&ipc, &f, 10) == -1 && errno == ETIMEDOUT,
+	ok(crr_next(&crr, &f, 10) == -1 && errno == ETIMEDOUT,
 	    "half a frame in time is no frame");
-	write_all(other, buf + 10, PROTO_HEADER + 8 - 10);
-	ok(ipc_next(&ipc, &f, 0) == 1 && f.type == PROTO_SCALE,
+	write_all(other, buf + 10, CRR_HEADER + 8 - 10);
+	ok(crr_next(&crr, &f, 0) == 1 && f.type == CRR_SCALE,
 	    "its second half makes it one");
 	close(other);
-	ipc_close(&ipc);
+	crr_close(&crr);
 }
 
 static void
 test_send(void)
 {
-	struct ipc		ipc;
-	struct ipc_frame	f;
+	struct crr		crr;
+	struct crr_frame	f;
 	unsigned char		payload[9] = { 0 };
 	int			other;
 
-	make_pair(&ipc, &other);
-	ok(ipc_send(&ipc, PROTO_SCALE, ID, payload, 7) == -1 &&
-	    errno == EMSGSIZE && ipc_send(&ipc, PROTO_SCALE, ID, payload, 9) ==
-	    -1 && errno == EMSGSIZE && ipc_send(&ipc, (enum proto_type)999, ID,
+	make_pair(&crr, &other);
+	ok(crr_send(&crr, CRR_SCALE, ID, payload, 7) == -1 &&
+	    errno == EMSGSIZE && crr_send(&crr, CRR_SCALE, ID, payload, 9) ==
+	    -1 && errno == EMSGSIZE && crr_send(&crr, (enum crr_type)999, ID,
 	    NULL, 0) == -1 && errno == EMSGSIZE,
 	    "a payload that its type can't have is not sent");
 	close(other);
-	ok(ipc_send(&ipc, PROTO_SCALE, ID, payload, 8) == -1 &&
+	ok(crr_send(&crr, CRR_SCALE, ID, payload, 8) == -1 &&
 	    errno == EPIPE, "sending to nobody raises no signal");
-	ok(ipc_next(&ipc, &f, SOON_MS) == 0, "and the end is an end");
-	ipc_close(&ipc);
-	ok(ipc.fd == -1 && ipc.buf == NULL, "what is closed keeps nothing");
-	ipc_close(&ipc);
+	ok(crr_next(&crr, &f, SOON_MS) == 0, "and the end is an end");
+	crr_close(&crr);
+	ok(crr.fd == -1 && crr.buf == NULL, "what is closed keeps nothing");
+	crr_close(&crr);
 }
 
 static void
@@ -488,20 +488,20 @@ test_connect(void)
 
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "/tmp/unit_ipc.%ld",
 	    (long)getpid());
-	ok(ipc_connect(sun.sun_path, SOON_MS) == -1 && errno == ENOENT,
+	ok(crr_connect(sun.sun_path, SOON_MS) == -1 && errno == ENOENT,
 	    "nobody's path is ENOENT");
 	listener = socket(AF_UNIX, SOCK_STREAM, 0);
 	if (listener == -1 ||
 	    bind(listener, (struct sockaddr *)&sun, sizeof(sun)) == -1)
 		abort();
-	ok(ipc_connect(sun.sun_path, SOON_MS) == -1 && errno == ECONNREFUSED,
+	ok(crr_connect(sun.sun_path, SOON_MS) == -1 && errno == ECONNREFUSED,
 	    "one that does not listen is ECONNREFUSED");
 	if (listen(listener, 1) == -1)
 		abort();
-	fd = ipc_connect(sun.sun_path, -1);
+	fd = crr_connect(sun.sun_path, -1);
 	ok(fd != -1 && (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0,
 	    "a connection is close-on-exec");
-	while (n < 64 && (full[n] = ipc_connect(sun.sun_path, 20)) != -1)
+	while (n < 64 && (full[n] = crr_connect(sun.sun_path, 20)) != -1)
 		n++;
 	ok(n < 64 && errno == ETIMEDOUT,
 	    "one that accepts nobody is given up in time");
@@ -533,12 +533,12 @@ read_example(FILE *doc, unsigned char *buf, size_t size)
 }
 
 static void
-check_event(const struct ipc_frame *f)
+check_event(const struct crr_frame *f)
 {
 	static const char text[] = "killed by SIGSEGV";
 
-	ok(ipc_get16(f->payload) == EVENT_WORKER_DOWN &&
-	    ipc_get32(f->payload + 8) == 77659 &&
+	ok(crr_get16(f->payload) == EVENT_WORKER_DOWN &&
+	    crr_get32(f->payload + 8) == 77659 &&
 	    f->len == 28 + strlen(text) &&
 	    memcmp(f->payload + 28, text, strlen(text)) == 0,
 	    "the documented event is what its text says");
@@ -549,7 +549,7 @@ test_document(void)
 {
 	FILE			*doc = fopen("doc/protocol.md", "r");
 	unsigned char		 buf[1024];
-	struct ipc_frame	 f;
+	struct crr_frame	 f;
 	size_t			 size, i;
 	char			 sentence[80];
 
@@ -562,11 +562,11 @@ test_document(void)
 		snprintf(sentence, sizeof(sentence),
 		    "the documented example of %s is one whole frame",
 		    types[i].name);
-		ok(ipc_parse(buf, size, &f) == IPC_FRAME && (f.id == 7 ||
-		    (f.id == 0 && types[i].number >= PROTO_BROADCAST)) &&
-		    f.type == types[i].number && size == PROTO_HEADER + f.len,
+		ok(crr_parse(buf, size, &f) == CRR_FRAME && (f.id == 7 ||
+		    (f.id == 0 && types[i].number >= CRR_BROADCAST)) &&
+		    f.type == types[i].number && size == CRR_HEADER + f.len,
 		    sentence);
-		if (f.type == PROTO_EVENT && f.payload != NULL)
+		if (f.type == CRR_EVENT && f.payload != NULL)
 			check_event(&f);
 	}
 	ok(read_example(doc, buf, sizeof(buf)) == 0,
@@ -578,86 +578,86 @@ static void
 test_gather(void)
 {
 	unsigned char		buf[64], payload[100] = { 'x' };
-	struct ipc_frame	f;
-	struct ipc		ipc, peer;
+	struct crr_frame	f;
+	struct crr		crr, peer;
 	int			other, i, n = 0;
 
-	make_pair(&ipc, &other);
-	ipc_init(&peer, other);
-	ipc_gather(&ipc, buf, sizeof(buf));
-	ok(ipc_send(&ipc, PROTO_DONE, 1, NULL, 0) == 0 &&
-	    ipc_next(&peer, &f, 0) == -1 && errno == ETIMEDOUT,
+	make_pair(&crr, &other);
+	crr_init(&peer, other);
+	crr_gather(&crr, buf, sizeof(buf));
+	ok(crr_send(&crr, CRR_DONE, 1, NULL, 0) == 0 &&
+	    crr_next(&peer, &f, 0) == -1 && errno == ETIMEDOUT,
 	    "what is gathered is not sent");
-	ok(ipc_flush(&ipc) == 0 && ipc_next(&peer, &f, 0) == 1 && f.id == 1,
+	ok(crr_flush(&crr) == 0 && crr_next(&peer, &f, 0) == 1 && f.id == 1,
 	    "but when it is flushed");
 	for (i = 0; i < 9; i++)
-		ipc_send(&ipc, PROTO_DONE, 10 + (uint32_t)i, NULL, 0);
-	while (ipc_next(&peer, &f, 0) == 1)
+		crr_send(&crr, CRR_DONE, 10 + (uint32_t)i, NULL, 0);
+	while (crr_next(&peer, &f, 0) == 1)
 		n += f.id == 10 + (uint32_t)n;
 	ok(n == 8, "and when the buffer is full");
-	ok(ipc_send(&ipc, PROTO_ERROR, 19, payload, sizeof(payload)) == 0 &&
-	    ipc_next(&peer, &f, 0) == 1 && f.id == 18 &&
-	    ipc_next(&peer, &f, 0) == 1 && f.id == 19 && f.len == 100,
+	ok(crr_send(&crr, CRR_ERROR, 19, payload, sizeof(payload)) == 0 &&
+	    crr_next(&peer, &f, 0) == 1 && f.id == 18 &&
+	    crr_next(&peer, &f, 0) == 1 && f.id == 19 && f.len == 100,
 	    "what is larger goes out behind it");
-	ipc_send(&ipc, PROTO_DONE, 20, NULL, 0);
-	ok(ipc_next(&ipc, &f, 0) == -1 && ipc_next(&peer, &f, 0) == 1 &&
+	crr_send(&crr, CRR_DONE, 20, NULL, 0);
+	ok(crr_next(&crr, &f, 0) == -1 && crr_next(&peer, &f, 0) == 1 &&
 	    f.id == 20, "to wait for an answer sends it, too");
-	ipc_send(&ipc, PROTO_DONE, 21, NULL, 0);
-	ipc_close(&ipc);
-	ok(ipc_next(&peer, &f, 0) == 1 && f.id == 21 &&
-	    ipc_next(&peer, &f, 0) == 0, "and so does the end");
-	ipc_close(&peer);
+	crr_send(&crr, CRR_DONE, 21, NULL, 0);
+	crr_close(&crr);
+	ok(crr_next(&peer, &f, 0) == 1 && f.id == 21 &&
+	    crr_next(&peer, &f, 0) == 0, "and so does the end");
+	crr_close(&peer);
 
-	make_pair(&ipc, &other);
-	ipc_init(&peer, other);
-	ipc.nonblock = 1;
-	ipc_gather(&ipc, buf, sizeof(buf));
-	for (n = 0; ipc_send(&ipc, PROTO_DONE, (uint32_t)n, NULL, 0) == 0; n++)
+	make_pair(&crr, &other);
+	crr_init(&peer, other);
+	crr.nonblock = 1;
+	crr_gather(&crr, buf, sizeof(buf));
+	for (n = 0; crr_send(&crr, CRR_DONE, (uint32_t)n, NULL, 0) == 0; n++)
 		continue;
 	ok(errno == EAGAIN, "a full socket is told where nobody waits");
-	for (i = 0; i < n && ipc_next(&peer, &f, SOON_MS) == 1; i++) {
+	for (i = 0; i < n && crr_next(&peer, &f, SOON_MS) == 1; i++) {
 		if (f.id != (uint32_t)i)
 			break;
-		ipc_flush(&ipc);
+		crr_flush(&crr);
 	}
 	ok(i == n, "and nothing of what was taken is lost");
-	ipc_close(&ipc);
-	ipc_close(&peer);
+	crr_close(&crr);
+	crr_close(&peer);
 }
 
 static void
 test_message(void)
 {
-	const struct ipc_message sent = {
+	const struct crr_message sent = {
 		.name = "n\0m", .name_len = 3, .id = "id", .id_len = 2,
 		.data = "data", .data_len = 4,
 	};
-	struct ipc_message	 m;
-	struct ipc_frame	 f;
-	struct ipc		 ipc, peer;
+	struct crr_message	 m;
+	struct crr_frame	 f;
+	struct crr		 crr, peer;
 	int			 other;
 
-	make_pair(&ipc, &other);
-	ipc_init(&peer, other);
-	ok(ipc_publish(&ipc, PROTO_SAVE, 7, &sent) == 0 &&
-	    ipc_next(&peer, &f, SOON_MS) == 1 && f.type == PROTO_SAVE &&
-	    f.id == 7 && ipc_message(&f, &m) == 0, "a message is sent");
+	make_pair(&crr, &other);
+	crr_init(&peer, other);
+	ok(crr_publish(&crr, CRR_SAVE, 7, &sent) == 0 &&
+	    crr_next(&peer, &f, SOON_MS) == 1 && f.type == CRR_SAVE &&
+	    f.id == 7 && crr_message(&f, &m) == 0, "a message is sent");
 	ok(m.name_len == 3 && memcmp(m.name, "n\0m", 3) == 0 &&
 	    m.id_len == 2 && memcmp(m.id, "id", 2) == 0 && m.data_len == 4 &&
 	    memcmp(m.data, "data", 4) == 0, "and read as it was");
-	ok(ipc_save(&ipc, "n", "", "x", 1) == -1 && errno == EINVAL &&
-	    ipc_delete(&ipc, "n", "") == -1 && errno == EINVAL,
+	ok(crr_save(&crr, "n", "", "x", 1) == -1 && errno == EINVAL &&
+	    crr_delete(&crr, "n", "") == -1 && errno == EINVAL,
 	    "a value needs an id");
-	ok(ipc_broadcast(&ipc, "", "x", (size_t)PROTO_DATA_MAX + 1) == -1 &&
+	ok(crr_broadcast(&crr, "", "x", (size_t)CRR_DATA_MAX + 1) == -1 &&
 	    errno == EMSGSIZE, "16 MiB and a byte are too much");
-	f.len = PROTO_BUS_FIXED + 2;
-	ok(ipc_message(&f, &m) == -1 && errno == EPROTO,
+	f.len = CRR_BUS_FIXED + 2;
+	ok(crr_message(&f, &m) == -1 && errno == EPROTO,
 	    "one whose parts are longer than it is none");
-	f.type = PROTO_DONE;
-	ok(ipc_message(&f, &m) == -1 && errno == EPROTO,
+	f.type = CRR_DONE;
+	ok(crr_message(&f, &m) == -1 && errno == EPROTO,
 	    "nor is what is no message");
-	ipc_close(&ipc);
-	ipc_close(&peer);
+	crr_close(&crr);
+	crr_close(&peer);
 }
 
 int

@@ -11,7 +11,7 @@ worker_state_name(enum worker_state state)
 {
 	static const char *const names[] = {
 #define X(symbol, name, number) [number] = name,
-		PROTO_WORKER_STATES(X)
+		CRR_WORKER_STATES(X)
 #undef X
 	};
 

@@ -34,14 +34,14 @@ now_s(void)
 static void
 receive(int fd, long messages)
 {
-	struct ipc_frame f;
-	struct ipc_message m;
-	struct ipc ipc;
+	struct crr_frame f;
+	struct crr_message m;
+	struct crr crr;
 	long n = 0;
 
-	ipc_init(&ipc, fd);
-	while (n < messages && ipc_next(&ipc, &f, -1) == 1)
-		n += ipc_message(&f, &m) == 0;
+	crr_init(&crr, fd);
+	while (n < messages && crr_next(&crr, &f, -1) == 1)
+		n += crr_message(&f, &m) == 0;
 	_exit(n == messages ? 0 : 1);
 }
 
@@ -49,16 +49,16 @@ static size_t
 build(unsigned char *to, size_t bytes)
 {
 	static const char name[] = "load", id[] = "123";
-	unsigned char *p = to + PROTO_HEADER;
-	size_t len = PROTO_BUS_FIXED + 4 + 3 + bytes;
+	unsigned char *p = to + CRR_HEADER;
+	size_t len = CRR_BUS_FIXED + 4 + 3 + bytes;
 
-	ipc_header(to, PROTO_SAVED, (uint32_t)len, 0);
+	crr_header(to, CRR_SAVED, (uint32_t)len, 0);
 	memset(p, 0, len);
-	ipc_put16(p + 18, 4);
-	ipc_put16(p + 20, 3);
-	memcpy(p + PROTO_BUS_FIXED, name, 4);
-	memcpy(p + PROTO_BUS_FIXED + 4, id, 3);
-	return PROTO_HEADER + len;
+	crr_put16(p + 18, 4);
+	crr_put16(p + 20, 3);
+	memcpy(p + CRR_BUS_FIXED, name, 4);
+	memcpy(p + CRR_BUS_FIXED + 4, id, 3);
+	return CRR_HEADER + len;
 }
 
 static void

@@ -33,7 +33,7 @@ struct bus_chunk {
 
 /* A small frame of a subscriber's own. */
 struct note {
-	unsigned char bytes[PROTO_HEADER + 8];
+	unsigned char bytes[CRR_HEADER + 8];
 	size_t	 len, sent;
 };
 
@@ -107,19 +107,19 @@ bus_free(struct bus *bus)
 const char *
 bus_check(unsigned type, const unsigned char *payload, size_t len)
 {
-	size_t name_len = ipc_get16(payload + PROTO_BUS_NAME_LEN);
-	size_t id_len = ipc_get16(payload + PROTO_BUS_ID_LEN);
-	size_t fixed = PROTO_BUS_FIXED + name_len + id_len;
+	size_t name_len = crr_get16(payload + CRR_BUS_NAME_LEN);
+	size_t id_len = crr_get16(payload + CRR_BUS_ID_LEN);
+	size_t fixed = CRR_BUS_FIXED + name_len + id_len;
 
 	if (fixed > len)
 		return "name and id are longer than the message";
-	if (len - fixed > PROTO_DATA_MAX)
+	if (len - fixed > CRR_DATA_MAX)
 		return "data of a message has at most 16777216 bytes";
-	if (ipc_get16(payload + PROTO_BUS_FLAGS) != 0 ||
-	    ipc_get16(payload + PROTO_BUS_ZERO) != 0)
+	if (crr_get16(payload + CRR_BUS_FLAGS) != 0 ||
+	    crr_get16(payload + CRR_BUS_ZERO) != 0)
 		return "a message's flags are not for its sender to set";
-	if (type != PROTO_BROADCAST && id_len == 0)
-		return type == PROTO_SAVE ? "a SAVE needs an id" :
+	if (type != CRR_BROADCAST && id_len == 0)
+		return type == CRR_SAVE ? "a SAVE needs an id" :
 		    "a DELETE needs an id";
 	return NULL;
 }
@@ -183,8 +183,8 @@ note_origin(struct bus_chunk *c, uint64_t origin)
 static unsigned
 outgoing(unsigned type)
 {
-	return type == PROTO_BROADCAST ? PROTO_MESSAGE :
-	    type == PROTO_SAVE ? PROTO_SAVED : PROTO_DELETED;
+	return type == CRR_BROADCAST ? CRR_MESSAGE :
+	    type == CRR_SAVE ? CRR_SAVED : CRR_DELETED;
 }
 
 /* What the sender says of itself is not taken for true. */
@@ -192,13 +192,13 @@ static void
 write_frame(unsigned char *frame, unsigned type, uint64_t seq,
     const struct bus_identity *who, const unsigned char *payload, size_t len)
 {
-	unsigned char *p = frame + PROTO_HEADER;
+	unsigned char *p = frame + CRR_HEADER;
 
-	ipc_header(frame, (enum proto_type)outgoing(type), (uint32_t)len, 0);
+	crr_header(frame, (enum crr_type)outgoing(type), (uint32_t)len, 0);
 	memcpy(p, payload, len);
-	ipc_put64(p + PROTO_BUS_SEQ, seq);
-	ipc_put32(p + PROTO_BUS_PID, (uint32_t)who->pid);
-	ipc_put32(p + PROTO_BUS_WORKER, (uint32_t)who->worker);
+	crr_put64(p + CRR_BUS_SEQ, seq);
+	crr_put32(p + CRR_BUS_PID, (uint32_t)who->pid);
+	crr_put32(p + CRR_BUS_WORKER, (uint32_t)who->worker);
 }
 
 static void
@@ -206,9 +206,9 @@ keep(struct bus *bus, unsigned type, const unsigned char *frame, size_t len)
 {
 	if (bus->retained == NULL)
 		return;
-	if (type == PROTO_SAVE)
+	if (type == CRR_SAVE)
 		retain_save(bus->retained, frame, len);
-	else if (type == PROTO_DELETE)
+	else if (type == CRR_DELETE)
 		retain_delete(bus->retained, frame);
 }
 
@@ -236,19 +236,19 @@ bus_publish(struct bus *bus, unsigned type, const struct bus_identity *who,
 	struct bus_chunk *c;
 	unsigned char *frame;
 
-	c = room(bus, PROTO_HEADER + len);
+	c = room(bus, CRR_HEADER + len);
 	if (c == NULL || note_origin(c, who->origin) == -1)
 		return -1;
 	*seq = ++bus->seq;
 	frame = c->bytes + c->used;
 	write_frame(frame, type, *seq, who, payload, len);
-	keep(bus, type, frame, PROTO_HEADER + len);
+	keep(bus, type, frame, CRR_HEADER + len);
 	if (bus->nsubscribers == 0)
 		return 0;		/* written over by the next one */
 	arrive(bus, c);
-	c->used += PROTO_HEADER + len;
+	c->used += CRR_HEADER + len;
 	c->nframes++;
-	bus->end += PROTO_HEADER + len;
+	bus->end += CRR_HEADER + len;
 	return 0;
 }
 
@@ -337,7 +337,7 @@ bus_unsubscribe(struct bus *bus, struct bus_subscriber *s)
 static size_t
 frame_size(const struct bus_chunk *c, size_t offset)
 {
-	return PROTO_HEADER + ipc_get32(c->bytes + offset + 8);
+	return CRR_HEADER + crr_get32(c->bytes + offset + 8);
 }
 
 static bool
@@ -473,11 +473,11 @@ send_bytes(int fd, const unsigned char *bytes, size_t len)
 }
 
 static void
-set_note(struct bus_subscriber *s, enum proto_type type, uint32_t id,
+set_note(struct bus_subscriber *s, enum crr_type type, uint32_t id,
     uint64_t value)
 {
-	ipc_header(s->note.bytes, type, 8, id);
-	ipc_put64(s->note.bytes + PROTO_HEADER, value);
+	crr_header(s->note.bytes, type, 8, id);
+	crr_put64(s->note.bytes + CRR_HEADER, value);
 	s->note.len = sizeof(s->note.bytes);
 	s->note.sent = 0;
 }
@@ -487,10 +487,10 @@ static void
 next_note(struct bus_subscriber *s)
 {
 	if (s->syncing && s->replayed == s->nreplay) {
-		set_note(s, PROTO_SYNCED, s->synced_id, s->synced);
+		set_note(s, CRR_SYNCED, s->synced_id, s->synced);
 		s->syncing = false;
 	} else if (!s->syncing && s->untold > 0) {
-		set_note(s, PROTO_LAGGED, 0, s->untold);
+		set_note(s, CRR_LAGGED, 0, s->untold);
 		s->untold = 0;
 	}
 }

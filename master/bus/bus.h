@@ -49,7 +49,7 @@ void	 bus_free(struct bus *bus);
 
 /*
  * Send a message to all subscribers but those of who's origin: type is
- * PROTO_BROADCAST, SAVE or DELETE, payload one of theirs, checked by
+ * CRR_BROADCAST, SAVE or DELETE, payload one of theirs, checked by
  * bus_check. Returns 0 with *seq, or -1 with ENOMEM, nothing sent.
  */
 int	 bus_publish(struct bus *bus, unsigned type,

@@ -42,12 +42,12 @@ hash_bytes(uint64_t hash, const unsigned char *p, size_t len)
 static struct key
 key_of(const unsigned char *frame)
 {
-	const unsigned char *payload = frame + PROTO_HEADER;
+	const unsigned char *payload = frame + CRR_HEADER;
 	struct key k;
 
-	k.lengths = payload + PROTO_BUS_NAME_LEN;
-	k.text = payload + PROTO_BUS_FIXED;
-	k.len = (size_t)ipc_get16(k.lengths) + ipc_get16(k.lengths + 2);
+	k.lengths = payload + CRR_BUS_NAME_LEN;
+	k.text = payload + CRR_BUS_FIXED;
+	k.len = (size_t)crr_get16(k.lengths) + crr_get16(k.lengths + 2);
 	k.hash = hash_bytes(0xcbf29ce484222325U, k.lengths, 4);
 	k.hash = hash_bytes(k.hash, k.text, k.len);
 	return k;
@@ -188,8 +188,8 @@ make_entry(const unsigned char *frame, size_t len)
 	e->frame->refs = 1;
 	e->frame->len = len;
 	memcpy(e->frame->bytes, frame, len);
-	flags = e->frame->bytes + PROTO_HEADER + PROTO_BUS_FLAGS;
-	ipc_put16(flags, ipc_get16(flags) | PROTO_MESSAGE_RETAINED);
+	flags = e->frame->bytes + CRR_HEADER + CRR_BUS_FLAGS;
+	crr_put16(flags, crr_get16(flags) | CRR_MESSAGE_RETAINED);
 	return e;
 }
 

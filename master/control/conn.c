@@ -143,17 +143,17 @@ reserve(struct conn *c, size_t more)
 }
 
 void
-conn_send(struct conn *c, enum proto_type type, uint32_t id,
+conn_send(struct conn *c, enum crr_type type, uint32_t id,
     const void *payload, size_t len)
 {
 	if (c->fd == -1)
 		return;
-	if (reserve(c, PROTO_HEADER + len) == -1) {
+	if (reserve(c, CRR_HEADER + len) == -1) {
 		conn_close(c);
 		return;
 	}
-	ipc_header(c->out + c->out_used, type, (uint32_t)len, id);
-	c->out_used += PROTO_HEADER;
+	crr_header(c->out + c->out_used, type, (uint32_t)len, id);
+	c->out_used += CRR_HEADER;
 	if (len > 0)
 		memcpy(c->out + c->out_used, payload, len);
 	c->out_used += len;
@@ -163,30 +163,30 @@ conn_send(struct conn *c, enum proto_type type, uint32_t id,
 void
 conn_error(struct conn *c, uint32_t id, const char *fmt, ...)
 {
-	char text[PROTO_TEXT_MAX];
+	char text[CRR_TEXT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	conn_send(c, PROTO_ERROR, id, text, strlen(text));
+	conn_send(c, CRR_ERROR, id, text, strlen(text));
 }
 
 /* The bytes in front that are no request of ours end the conversation. */
 static void
-refuse(struct conn *c, const struct ipc_frame *f, enum ipc_result result,
+refuse(struct conn *c, const struct crr_frame *f, enum crr_result result,
     int64_t now_ms)
 {
-	if (result == IPC_GARBAGE) {
+	if (result == CRR_GARBAGE) {
 		conn_close(c);
 		return;
 	}
-	if (result == IPC_VERSION)
-		conn_send(c, PROTO_VERSION, f->id, CRR_VERSION,
-		    strlen(CRR_VERSION));
-	else if (result == IPC_LENGTH)
+	if (result == CRR_OTHER_VERSION)
+		conn_send(c, CRR_VERSION, f->id, CRR_RELEASE,
+		    strlen(CRR_RELEASE));
+	else if (result == CRR_WRONG_LENGTH)
 		conn_error(c, f->id, "%s can't have %lu bytes of payload",
-		    ipc_type_name(f->type), (unsigned long)f->len);
+		    crr_type_name(f->type), (unsigned long)f->len);
 	else
 		conn_error(c, f->id, "type %u is no request", f->type);
 	conn_finish(c, now_ms);
@@ -208,12 +208,12 @@ resize(struct conn *c, size_t size)
 /* Make room for the rest of a frame that has begun; none for what may not be
  * so long, and none where memory ends. */
 static void
-widen(struct conn *c, const struct ipc_frame *f,
+widen(struct conn *c, const struct crr_frame *f,
     const struct conn_hooks *hooks)
 {
-	size_t size = PROTO_HEADER + (size_t)f->len;
+	size_t size = CRR_HEADER + (size_t)f->len;
 
-	if (c->in_used < PROTO_HEADER || size <= c->in_size ||
+	if (c->in_used < CRR_HEADER || size <= c->in_size ||
 	    !hooks->admit(hooks->arg, c, f->type))
 		return;
 	resize(c, size > CONN_IN_WIDE ? size : CONN_IN_WIDE);
@@ -234,28 +234,28 @@ drop_served(struct conn *c, size_t taken)
 void
 conn_serve(struct conn *c, const struct conn_hooks *hooks, int64_t now_ms)
 {
-	enum ipc_result result = IPC_MORE;
-	struct ipc_frame f = { .type = 0 };
+	enum crr_result result = CRR_MORE;
+	struct crr_frame f = { .type = 0 };
 	size_t taken;
 
 	taken = 0;
 	while (!c->closing && c->fd != -1 && !conn_pending(c)) {
-		result = ipc_parse(c->in + taken, c->in_used - taken, &f);
-		if (result != IPC_FRAME)
+		result = crr_parse(c->in + taken, c->in_used - taken, &f);
+		if (result != CRR_FRAME)
 			break;
 		c->deadline_ms = 0;
-		taken += PROTO_HEADER + f.len;
+		taken += CRR_HEADER + f.len;
 		hooks->handle(hooks->arg, c, &f);
 	}
 	drop_served(c, taken);
 	if (c->closing || c->fd == -1 || conn_pending(c))
 		return;
-	if (result == IPC_MORE)
+	if (result == CRR_MORE)
 		widen(c, &f, hooks);
 	/* Only what is not ours to answer can be so long. */
-	if (result == IPC_MORE && c->in_used == c->in_size)
-		result = IPC_TYPE;
-	if (result != IPC_MORE)
+	if (result == CRR_MORE && c->in_used == c->in_size)
+		result = CRR_OTHER_TYPE;
+	if (result != CRR_MORE)
 		refuse(c, &f, result, now_ms);
 	else if (c->in_used > 0 && c->deadline_ms == 0)
 		c->deadline_ms = now_ms + CONN_HALF_MS;

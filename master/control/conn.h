@@ -59,7 +59,7 @@ struct conn {
 struct conn_hooks {
 	void	*arg;
 	/* Answer it; f is valid during the call. */
-	void	(*handle)(void *arg, struct conn *c, const struct ipc_frame *f);
+	void	(*handle)(void *arg, struct conn *c, const struct crr_frame *f);
 	/* Tell whether one that is longer than CONN_IN_MAX may come. */
 	bool	(*admit)(void *arg, struct conn *c, unsigned type);
 };
@@ -86,10 +86,10 @@ bool	 conn_wants_input(const struct conn *c);
 
 /* Queue a frame, and write what the peer takes. One that takes nothing is
  * closed when CONN_OUT_MAX is reached. */
-void	 conn_send(struct conn *c, enum proto_type type, uint32_t id,
+void	 conn_send(struct conn *c, enum crr_type type, uint32_t id,
 	    const void *payload, size_t len);
 
-/* Queue ERROR with a line, cut at PROTO_TEXT_MAX. */
+/* Queue ERROR with a line, cut at CRR_TEXT_MAX. */
 void	 conn_error(struct conn *c, uint32_t id, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
 

@@ -28,7 +28,7 @@ check_directory(const char *path, uid_t uid)
 	snprintf(copy, sizeof(copy), "%s", path);
 	dir = dirname(copy);
 	ours = false;
-	if (ipc_path(NULL, "x", standard, sizeof(standard)) == 0)
+	if (crr_path(NULL, "x", standard, sizeof(standard)) == 0)
 		ours = strcmp(dirname(standard), dir) == 0;
 	if (ours && mkdir(dir, 0700) == -1 && errno != EEXIST)
 		fatal(1, "%s: can't make the control socket's directory; give "
@@ -101,7 +101,7 @@ remove_stale(struct control *c)
 	if (!S_ISSOCK(st.st_mode))
 		refuse(c, "is there and not a socket; give another control "
 		    "socket by -s PATH, or remove it");
-	fd = ipc_connect(c->path, 1000);
+	fd = crr_connect(c->path, 1000);
 	if (fd != -1)
 		refuse(c, "another program listens there; give another "
 		    "control socket by -s PATH");

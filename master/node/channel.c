@@ -14,7 +14,7 @@
 
 enum {
 	READ_SIZE = 65536,		/* bytes, least room for a read */
-	LINE_MAX_BYTES = PROTO_DATA_MAX + 4096,
+	LINE_MAX_BYTES = CRR_DATA_MAX + 4096,
 	WRITE_FROM = 256 << 10,		/* bytes waiting: no more is converted */
 };
 
@@ -234,12 +234,12 @@ refuse_save(const struct jsonline *j)
 	if (j->id.at == NULL || j->id.len == 0 || jsonline_is(&j->id, "") ||
 	    j->id.at[0] == '{' || j->id.at[0] == '[')
 		return "a message has no id";
-	if (j->id.len > PROTO_NAME_MAX || j->name.len > PROTO_NAME_MAX)
+	if (j->id.len > CRR_NAME_MAX || j->name.len > CRR_NAME_MAX)
 		return "name or id of a message is longer than 65,535 bytes";
 	if (j->name.at != NULL && (j->name.at[0] == '{' ||
 	    j->name.at[0] == '['))
 		return "the name of a message is no string";
-	if (j->all.len > PROTO_DATA_MAX)
+	if (j->all.len > CRR_DATA_MAX)
 		return "a message is longer than 16 MiB";
 	return NULL;
 }
@@ -257,7 +257,7 @@ make_message(struct node *n, const struct jsonline *j, const char *cmd,
 	free(n->payload);
 	n->payload = NULL;
 	if (said->why == NULL) {
-		n->payload = calloc(1, PROTO_BUS_FIXED + j->name.len +
+		n->payload = calloc(1, CRR_BUS_FIXED + j->name.len +
 		    j->id.len + j->all.len + strlen(cmd) + sizeof(pid));
 		if (n->payload == NULL)
 			said->why = "out of memory";
@@ -267,14 +267,14 @@ make_message(struct node *n, const struct jsonline *j, const char *cmd,
 		return;
 	}
 	p = n->payload;
-	name_len = put_text(&j->name, p + PROTO_BUS_FIXED);
-	id_len = put_text(&j->id, p + PROTO_BUS_FIXED + name_len);
-	len = PROTO_BUS_FIXED + name_len + id_len;
+	name_len = put_text(&j->name, p + CRR_BUS_FIXED);
+	id_len = put_text(&j->id, p + CRR_BUS_FIXED + name_len);
+	len = CRR_BUS_FIXED + name_len + id_len;
 	snprintf(pid, sizeof(pid), "%d", n->who.pid);
 	len += copy_changed(j, cmd, pid, (char *)p + len);
-	ipc_put16(p + PROTO_BUS_FLAGS, PROTO_MESSAGE_JSON);
-	ipc_put16(p + PROTO_BUS_NAME_LEN, (uint16_t)name_len);
-	ipc_put16(p + PROTO_BUS_ID_LEN, (uint16_t)id_len);
+	crr_put16(p + CRR_BUS_FLAGS, CRR_MESSAGE_JSON);
+	crr_put16(p + CRR_BUS_NAME_LEN, (uint16_t)name_len);
+	crr_put16(p + CRR_BUS_ID_LEN, (uint16_t)id_len);
 	said->payload = p;
 	said->len = len;
 }
@@ -342,7 +342,7 @@ put_string(struct pile *p, const char *key, const char *text, size_t len)
 
 /* Data that are JSON stand for themselves, others are a string. */
 static int
-put_data(struct pile *p, const struct ipc_message *m)
+put_data(struct pile *p, const struct crr_message *m)
 {
 	static const char key[] = ",\"data\":";
 	struct jsonline j;
@@ -357,10 +357,10 @@ put_data(struct pile *p, const struct ipc_message *m)
 }
 
 static int
-put_native(struct pile *p, unsigned type, const struct ipc_message *m)
+put_native(struct pile *p, unsigned type, const struct crr_message *m)
 {
-	const char *cmd = type == PROTO_SAVED ? "saveCommand" :
-	    type == PROTO_DELETED ? "deleteCommand" : "message";
+	const char *cmd = type == CRR_SAVED ? "saveCommand" :
+	    type == CRR_DELETED ? "deleteCommand" : "message";
 	char begin[64];
 	int n;
 
@@ -377,26 +377,26 @@ put_native(struct pile *p, unsigned type, const struct ipc_message *m)
 }
 
 static int
-put_lagged(struct pile *p, const struct ipc_frame *f)
+put_lagged(struct pile *p, const struct crr_frame *f)
 {
 	char line[64];
 	int n;
 
 	n = snprintf(line, sizeof(line), "{\"cmd\":\"lagged\",\"count\":%" PRIu64
-	    "}\n", ipc_get64(f->payload));
+	    "}\n", crr_get64(f->payload));
 	return append(p, line, (size_t)n);
 }
 
 static int
-put_frame(struct pile *p, const struct ipc_frame *f)
+put_frame(struct pile *p, const struct crr_frame *f)
 {
-	struct ipc_message m;
+	struct crr_message m;
 
-	if (f->type == PROTO_LAGGED)
+	if (f->type == CRR_LAGGED)
 		return put_lagged(p, f);
-	if (ipc_message(f, &m) == -1)
+	if (crr_message(f, &m) == -1)
 		return 0;
-	if ((m.flags & PROTO_MESSAGE_JSON) == 0)
+	if ((m.flags & CRR_MESSAGE_JSON) == 0)
 		return put_native(p, f->type, &m);
 	if (append(p, m.data, m.data_len) == -1)
 		return -1;
@@ -408,13 +408,13 @@ static void
 convert(struct bus *bus, struct node *n)
 {
 	const unsigned char *bytes;
-	struct ipc_frame f;
+	struct crr_frame f;
 	size_t begin, len;
 
 	while (n->out.end - n->out.begin < WRITE_FROM &&
 	    (bytes = bus_peek(n->subscriber, &len)) != NULL) {
 		begin = n->out.end - n->out.begin;
-		if (ipc_parse(bytes, len, &f) == IPC_FRAME &&
+		if (crr_parse(bytes, len, &f) == CRR_FRAME &&
 		    put_frame(&n->out, &f) == -1) {
 			/* No memory: half a line is none. */
 			n->out.end = n->out.begin + begin;

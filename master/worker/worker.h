@@ -25,7 +25,7 @@
 
 enum worker_state {
 #define X(symbol, name, number) WORKER_##symbol = number,
-	PROTO_WORKER_STATES(X)
+	CRR_WORKER_STATES(X)
 #undef X
 	WORKER_NSTATES
 };
