@@ -49,8 +49,7 @@ enum crr_bus_field {			/* where a bus message's fields are */
  *		text: the master's program version.
  * DONE		m→c	what was asked is done. No field.
  * ERROR	m→c	refused, or failed. text: one line for people.
- * EVENT	m→c	something happened. u16 kind (enum event_kind of
- *		event.h), u16 zero, i32 worker id or -1, i32 pid or -1,
+ * EVENT	m→c	something happened. u16 kind: CRR_EVENTS, u16 zero, i32 worker id or -1, i32 pid or -1,
  *		u32 generation, u32 count (kind says of what), u64
  *		ms since 1970, text: the reason.
  * RELOAD	c→m	replace all workers. u32 flags: enum crr_reload.
@@ -195,6 +194,27 @@ enum crr_listener {			/* kind of a listener */
 	CRR_LISTENER_UDP = 1,
 	CRR_LISTENER_UNIX = 2,
 	CRR_LISTENER_UNIXGRAM = 3,
+};
+
+/* EVENT's kinds: symbol, name in JSON, number; the comment says what its count
+ * counts. */
+#define CRR_EVENTS(X) \
+	X(MASTER_STARTING,	"master-starting",	1)	/* workers */ \
+	X(WORKER_UP,		"worker-up",		2) \
+	X(WORKER_DOWN,		"worker-down",		3) \
+	X(RELOAD_REQUESTED,	"reload-requested",	4)	/* workers */ \
+	X(RELOAD_PENDING,	"reload-pending",	5) \
+	X(RELOAD_COMPLETE,	"reload-complete",	6)	/* new workers */ \
+	X(RELOAD_FAILED,	"reload-failed",	7)	/* new workers */ \
+	X(RELOAD_RESET,		"reload-reset",		8)	/* new workers */ \
+	X(SCALED,		"scaled",		9)	/* workers */ \
+	X(MASTER_STOPPING,	"master-stopping",	10) \
+	X(MASTER_STOPPED,	"master-stopped",	11)
+
+enum crr_event {
+#define X(symbol, name, number) CRR_EVENT_##symbol = number,
+	CRR_EVENTS(X)
+#undef X
 };
 
 #endif

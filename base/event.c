@@ -21,36 +21,36 @@ static const struct words {
 	bool		 pid, workers;	/* behind the line */
 	bool		 count;		/* of JSON */
 } words[] = {
-	[EVENT_MASTER_STARTING] = { "master starting", "\U0001F30E",
+	[CRR_EVENT_MASTER_STARTING] = { "master starting", "\U0001F30E",
 	    .workers = true, .count = true },
-	[EVENT_WORKER_UP] = { "worker up", .pid = true },
-	[EVENT_WORKER_DOWN] = { "worker down", .pid = true },
-	[EVENT_RELOAD_REQUESTED] = { "reload requested", "\U0001F44D",
+	[CRR_EVENT_WORKER_UP] = { "worker up", .pid = true },
+	[CRR_EVENT_WORKER_DOWN] = { "worker down", .pid = true },
+	[CRR_EVENT_RELOAD_REQUESTED] = { "reload requested", "\U0001F44D",
 	    .count = true },
-	[EVENT_RELOAD_PENDING] = { .line = "reload already in progress" },
-	[EVENT_RELOAD_COMPLETE] = { "reload complete", "\u2705",
+	[CRR_EVENT_RELOAD_PENDING] = { .line = "reload already in progress" },
+	[CRR_EVENT_RELOAD_COMPLETE] = { "reload complete", "\u2705",
 	    .count = true },
-	[EVENT_RELOAD_FAILED] = { "reload failed", .count = true },
-	[EVENT_RELOAD_RESET] = { "reload reset", .count = true },
-	[EVENT_SCALED] = { "scaled to", .workers = true, .count = true },
-	[EVENT_MASTER_STOPPING] = { .line = "master stopping" },
-	[EVENT_MASTER_STOPPED] = { .line = "master stopped" },
+	[CRR_EVENT_RELOAD_FAILED] = { "reload failed", .count = true },
+	[CRR_EVENT_RELOAD_RESET] = { "reload reset", .count = true },
+	[CRR_EVENT_SCALED] = { "scaled to", .workers = true, .count = true },
+	[CRR_EVENT_MASTER_STOPPING] = { .line = "master stopping" },
+	[CRR_EVENT_MASTER_STOPPED] = { .line = "master stopped" },
 };
 
 static const char names[][20] = {
-#define X(symbol, name, number) [EVENT_##symbol] = name,
-	EVENT_KINDS(X)
+#define X(symbol, name, number) [CRR_EVENT_##symbol] = name,
+	CRR_EVENTS(X)
 #undef X
 };
 
 const char *
-event_name(enum event_kind kind)
+event_name(enum crr_event kind)
 {
 	return names[kind];
 }
 
 void
-event_init(struct event *ev, enum event_kind kind)
+event_init(struct event *ev, enum crr_event kind)
 {
 	struct timespec ts;
 
@@ -169,7 +169,7 @@ event_decode(struct event *ev, const unsigned char *buf, size_t len)
 	errno = EPROTO;
 	if (len < FIXED || len > EVENT_WIRE_MAX || crr_get16(buf + 2) != 0)
 		return -1;
-	ev->kind = (enum event_kind)crr_get16(buf);
+	ev->kind = (enum crr_event)crr_get16(buf);
 	ev->worker = (int)crr_get32(buf + 4);
 	ev->pid = (int)crr_get32(buf + 8);
 	ev->generation = crr_get32(buf + 12);

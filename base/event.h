@@ -13,28 +13,8 @@
 
 #include "proto.h"
 
-/* Name on the wire and in JSON, number, what "count" says. Numbers stay. */
-#define EVENT_KINDS(X) \
-	X(MASTER_STARTING,	"master-starting",	1)	/* workers */ \
-	X(WORKER_UP,		"worker-up",		2) \
-	X(WORKER_DOWN,		"worker-down",		3) \
-	X(RELOAD_REQUESTED,	"reload-requested",	4)	/* workers */ \
-	X(RELOAD_PENDING,	"reload-pending",	5) \
-	X(RELOAD_COMPLETE,	"reload-complete",	6)	/* new workers */ \
-	X(RELOAD_FAILED,	"reload-failed",	7)	/* new workers */ \
-	X(RELOAD_RESET,		"reload-reset",		8)	/* new workers */ \
-	X(SCALED,		"scaled",		9)	/* workers */ \
-	X(MASTER_STOPPING,	"master-stopping",	10) \
-	X(MASTER_STOPPED,	"master-stopped",	11)
-
-enum event_kind {
-#define X(symbol, name, number) EVENT_##symbol = number,
-	EVENT_KINDS(X)
-#undef X
-};
-
 struct event {
-	enum event_kind kind;
+	enum crr_event kind;
 	int	 worker;		/* id, -1: none */
 	int	 pid;			/* -1: none */
 	unsigned generation;
@@ -50,10 +30,10 @@ enum {
 };
 
 /* Fill *ev with a kind and the current time, everything else none. */
-void	 event_init(struct event *ev, enum event_kind kind);
+void	 event_init(struct event *ev, enum crr_event kind);
 
 /* The name of a kind ("worker-up"). */
-const char *event_name(enum event_kind kind);
+const char *event_name(enum crr_event kind);
 
 /*
  * Write the event as a line for people, without a newline, into line (at least

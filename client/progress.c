@@ -68,11 +68,11 @@ progress_init(struct progress *p)
 void
 progress_event(struct progress *p, const struct event *ev)
 {
-	if (ev->kind == EVENT_RELOAD_REQUESTED) {
+	if (ev->kind == CRR_EVENT_RELOAD_REQUESTED) {
 		p->generation = ev->generation;
 		p->workers = ev->count;
 		p->ready = 0;
-	} else if (ev->kind == EVENT_WORKER_UP && p->ready < p->workers &&
+	} else if (ev->kind == CRR_EVENT_WORKER_UP && p->ready < p->workers &&
 	    ev->generation == p->generation)
 		p->ready++;
 }

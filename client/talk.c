@@ -205,7 +205,7 @@ show(struct talk *t, const struct crr_frame *f)
 	if (event_decode(&ev, f->payload, f->len) == -1)
 		return;
 	progress_event(&t->progress, &ev);
-	t->stopped = t->stopped || ev.kind == EVENT_MASTER_STOPPED;
+	t->stopped = t->stopped || ev.kind == CRR_EVENT_MASTER_STOPPED;
 	if (t->quiet)
 		return;
 	event_line(&ev, event_signs(), line, sizeof(line));

@@ -46,9 +46,9 @@ is_type(const char *name, size_t len)
 		if (strlen(messages[i]) == len &&
 		    strncmp(messages[i], name, len) == 0)
 			return true;
-	for (kind = EVENT_MASTER_STARTING; kind <= EVENT_MASTER_STOPPED; kind++)
-		if (strlen(event_name((enum event_kind)kind)) == len &&
-		    strncmp(event_name((enum event_kind)kind), name, len) == 0)
+	for (kind = CRR_EVENT_MASTER_STARTING; kind <= CRR_EVENT_MASTER_STOPPED; kind++)
+		if (strlen(event_name((enum crr_event)kind)) == len &&
+		    strncmp(event_name((enum crr_event)kind), name, len) == 0)
 			return true;
 	return false;
 }
@@ -209,7 +209,7 @@ show_event(struct watch *w, const struct crr_frame *f)
 
 	if (event_decode(&ev, f->payload, f->len) == -1)
 		return;
-	w->t.stopped = w->t.stopped || ev.kind == EVENT_MASTER_STOPPED;
+	w->t.stopped = w->t.stopped || ev.kind == CRR_EVENT_MASTER_STOPPED;
 	if (!is_wanted(w, event_name(ev.kind)))
 		return;
 	if (w->json)

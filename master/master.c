@@ -83,7 +83,7 @@ master_tell(struct master *m, const struct event *ev)
 }
 
 static void
-tell(struct master *m, enum event_kind kind, int count, const char *text)
+tell(struct master *m, enum crr_event kind, int count, const char *text)
 {
 	struct event ev;
 
@@ -102,7 +102,7 @@ master_reload(struct master *m, int64_t now_ms)
 
 	run = reload_request(&m->reload, &m->pool, now_ms);
 	if (begins)
-		tell(m, EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
+		tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
 	return run;
 }
 
@@ -111,7 +111,7 @@ master_reset(struct master *m, int64_t now_ms)
 {
 	if (!m->reload.active)
 		return;
-	tell(m, EVENT_RELOAD_RESET, reload_new_workers(&m->reload, &m->pool),
+	tell(m, CRR_EVENT_RELOAD_RESET, reload_new_workers(&m->reload, &m->pool),
 	    "");
 	reload_end(&m->reload, &m->pool, now_ms);
 	request_reloaded(m, m->reload.run + 1, "the reload was reset");
@@ -133,7 +133,7 @@ void
 master_stop(struct master *m, bool now, int64_t now_ms)
 {
 	if (!m->pool.stopping && m->been_ready)
-		tell(m, EVENT_MASTER_STOPPING, 0, "");
+		tell(m, CRR_EVENT_MASTER_STOPPING, 0, "");
 	m->reload.active = false;
 	pool_stop(&m->pool, now, now_ms);
 }
@@ -146,16 +146,16 @@ end_reload(struct master *m, enum reload_outcome outcome, int64_t now_ms)
 
 	if (outcome == RELOAD_FAILED) {
 		why = m->reload.why;
-		tell(m, EVENT_RELOAD_FAILED, n, why);
+		tell(m, CRR_EVENT_RELOAD_FAILED, n, why);
 		log_warnx("reload failed: %s", why);
 	} else {
 		stuck_close_stranded(m);
 		listeners_complete(&m->listeners, m->reload.generation);
-		tell(m, EVENT_RELOAD_COMPLETE, n, "");
+		tell(m, CRR_EVENT_RELOAD_COMPLETE, n, "");
 	}
 	request_reloaded(m, m->reload.run, why);
 	if (reload_next(&m->reload, &m->pool, now_ms))
-		tell(m, EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
+		tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
 }
 
 static void
@@ -165,7 +165,7 @@ check_scaled(struct master *m)
 		return;
 	m->scaling = false;
 	stuck_close_stranded(m);
-	tell(m, EVENT_SCALED, m->pool.wanted, "");
+	tell(m, CRR_EVENT_SCALED, m->pool.wanted, "");
 	request_scaled(m, NULL);
 }
 
@@ -539,7 +539,7 @@ say_goodbye(struct master *m)
 	size_t i;
 
 	if (m->been_ready)
-		tell(m, EVENT_MASTER_STOPPED, 0, "");
+		tell(m, CRR_EVENT_MASTER_STOPPED, 0, "");
 	request_stopped(m);
 	end_ms = process_now() + LAST_WORDS_MS;
 	for (;;) {
@@ -576,7 +576,7 @@ master_main(int argc, char **argv)
 	log_set_dropping();
 	m.quiet = m.plan.quiet;
 	setup_begin(&m);
-	tell(&m, EVENT_MASTER_STARTING, m.plan.workers, "");
+	tell(&m, CRR_EVENT_MASTER_STARTING, m.plan.workers, "");
 	turn(&m, process_now());
 	loop(&m);
 	say_goodbye(&m);

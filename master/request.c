@@ -26,7 +26,7 @@ answer(struct conn *c, const char *why)
 
 /* An event that this client alone is told of. */
 static void
-send_event(struct conn *c, uint32_t id, enum event_kind kind)
+send_event(struct conn *c, uint32_t id, enum crr_event kind)
 {
 	unsigned char wire[EVENT_WIRE_MAX];
 	struct event ev;
@@ -53,13 +53,13 @@ reload(struct master *m, struct conn *c, const struct crr_frame *f,
 	}
 	if ((flags & CRR_RELOAD_RESET) != 0) {
 		if (busy)
-			send_event(c, f->id, EVENT_RELOAD_RESET);
+			send_event(c, f->id, CRR_EVENT_RELOAD_RESET);
 		master_reset(m, now_ms);
 		conn_send(c, CRR_DONE, f->id, NULL, 0);
 		return;
 	}
 	if (busy)
-		send_event(c, f->id, EVENT_RELOAD_PENDING);
+		send_event(c, f->id, CRR_EVENT_RELOAD_PENDING);
 	wait_for(c, CONN_WAIT_RELOAD, f->id);
 	c->wait_run = m->reload.run + 1;
 	master_reload(m, now_ms);

@@ -25,7 +25,7 @@ tell_up(struct master *m, const struct worker *w)
 {
 	struct event ev;
 
-	event_init(&ev, EVENT_WORKER_UP);
+	event_init(&ev, CRR_EVENT_WORKER_UP);
 	ev.worker = w->id;
 	ev.pid = (int)w->process.pid;
 	ev.generation = w->generation;
@@ -68,7 +68,7 @@ tell_down(struct master *m, const struct worker *w, pid_t pid,
 {
 	struct event ev;
 
-	event_init(&ev, EVENT_WORKER_DOWN);
+	event_init(&ev, CRR_EVENT_WORKER_DOWN);
 	ev.worker = w->id;
 	ev.pid = (int)pid;
 	ev.generation = w->generation;

@@ -9,18 +9,18 @@
 #include "test/tap.h"
 
 static const struct known {
-	enum event_kind	 kind;
+	enum crr_event	 kind;
 	const char	*name;
 } kinds[] = {
-#define X(symbol, name, number) { EVENT_##symbol, name },
-	EVENT_KINDS(X)
+#define X(symbol, name, number) { CRR_EVENT_##symbol, name },
+	CRR_EVENTS(X)
 #undef X
 };
 
 enum { NKINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 static struct event
-make(enum event_kind kind, int pid, unsigned count, const char *text)
+make(enum crr_event kind, int pid, unsigned count, const char *text)
 {
 	struct event ev;
 
@@ -45,47 +45,47 @@ check_line(struct event ev, bool signs, const char *expected)
 static void
 test_lines(void)
 {
-	check_line(make(EVENT_MASTER_STARTING, -1, 8, ""), true,
+	check_line(make(CRR_EVENT_MASTER_STARTING, -1, 8, ""), true,
 	    "master starting 8 workers \xf0\x9f\x8c\x8e");
-	check_line(make(EVENT_WORKER_UP, 77653, 0, ""), true,
+	check_line(make(CRR_EVENT_WORKER_UP, 77653, 0, ""), true,
 	    "worker up 77653");
-	check_line(make(EVENT_RELOAD_REQUESTED, -1, 8, ""), true,
+	check_line(make(CRR_EVENT_RELOAD_REQUESTED, -1, 8, ""), true,
 	    "reload requested \xf0\x9f\x91\x8d");
-	check_line(make(EVENT_WORKER_DOWN, 77659, 0, ""), true,
+	check_line(make(CRR_EVENT_WORKER_DOWN, 77659, 0, ""), true,
 	    "worker down 77659");
-	check_line(make(EVENT_RELOAD_COMPLETE, -1, 8, ""), true,
+	check_line(make(CRR_EVENT_RELOAD_COMPLETE, -1, 8, ""), true,
 	    "reload complete \xe2\x9c\x85");
 
-	check_line(make(EVENT_MASTER_STARTING, -1, 1, ""), false,
+	check_line(make(CRR_EVENT_MASTER_STARTING, -1, 1, ""), false,
 	    "master starting 1 worker");
-	check_line(make(EVENT_RELOAD_REQUESTED, -1, 8, ""), false,
+	check_line(make(CRR_EVENT_RELOAD_REQUESTED, -1, 8, ""), false,
 	    "reload requested");
-	check_line(make(EVENT_RELOAD_COMPLETE, -1, 8, ""), false,
+	check_line(make(CRR_EVENT_RELOAD_COMPLETE, -1, 8, ""), false,
 	    "reload complete");
-	check_line(make(EVENT_RELOAD_PENDING, -1, 0, ""), true,
+	check_line(make(CRR_EVENT_RELOAD_PENDING, -1, 0, ""), true,
 	    "reload already in progress");
-	check_line(make(EVENT_RELOAD_FAILED, -1, 2, "worker 2: exit status 3"),
+	check_line(make(CRR_EVENT_RELOAD_FAILED, -1, 2, "worker 2: exit status 3"),
 	    true, "reload failed: worker 2: exit status 3");
-	check_line(make(EVENT_RELOAD_RESET, -1, 2, ""), true, "reload reset");
-	check_line(make(EVENT_SCALED, -1, 5, ""), true, "scaled to 5 workers");
-	check_line(make(EVENT_SCALED, -1, 1, ""), true, "scaled to 1 worker");
-	check_line(make(EVENT_MASTER_STOPPING, -1, 0, ""), true,
+	check_line(make(CRR_EVENT_RELOAD_RESET, -1, 2, ""), true, "reload reset");
+	check_line(make(CRR_EVENT_SCALED, -1, 5, ""), true, "scaled to 5 workers");
+	check_line(make(CRR_EVENT_SCALED, -1, 1, ""), true, "scaled to 1 worker");
+	check_line(make(CRR_EVENT_MASTER_STOPPING, -1, 0, ""), true,
 	    "master stopping");
-	check_line(make(EVENT_MASTER_STOPPED, -1, 0, ""), true,
+	check_line(make(CRR_EVENT_MASTER_STOPPED, -1, 0, ""), true,
 	    "master stopped");
-	check_line(make(EVENT_WORKER_DOWN, 77659, 0,
+	check_line(make(CRR_EVENT_WORKER_DOWN, 77659, 0,
 	    "killed by SIGSEGV, again in 2 s"), true,
 	    "worker down 77659: killed by SIGSEGV, again in 2 s");
-	check_line(make(EVENT_WORKER_DOWN, -1, 0, "can't fork"), true,
+	check_line(make(CRR_EVENT_WORKER_DOWN, -1, 0, "can't fork"), true,
 	    "worker down: can't fork");
-	check_line(make(EVENT_WORKER_DOWN, 1, 0, "a\x1b[2J\nb"), true,
+	check_line(make(CRR_EVENT_WORKER_DOWN, 1, 0, "a\x1b[2J\nb"), true,
 	    "worker down 1: a?[2J?b");
 }
 
 static void
 test_longest_line(void)
 {
-	struct event	ev = make(EVENT_MASTER_STARTING, -1, 4294967295U, "");
+	struct event	ev = make(CRR_EVENT_MASTER_STARTING, -1, 4294967295U, "");
 	char		line[EVENT_LINE_MAX];
 	size_t		len;
 
@@ -110,7 +110,7 @@ check_json(const struct event *ev, const char *expected, const char *sentence)
 static void
 test_json(void)
 {
-	struct event	ev = make(EVENT_WORKER_UP, 12, 0, "a\"\\\x01\xff");
+	struct event	ev = make(CRR_EVENT_WORKER_UP, 12, 0, "a\"\\\x01\xff");
 	char		json[EVENT_JSON_MAX];
 
 	ev.worker = 0;
@@ -121,7 +121,7 @@ test_json(void)
 	    "\"text\":\"a\\\"\\\\\\u0001\xef\xbf\xbd\"}",
 	    "JSON has every field, the text escaped");
 
-	ev = make(EVENT_RELOAD_FAILED, -1, 0, "");
+	ev = make(CRR_EVENT_RELOAD_FAILED, -1, 0, "");
 	ev.time_ms = 0;
 	check_json(&ev, "{\"event\":\"reload-failed\",\"count\":0,"
 	    "\"time\":\"1970-01-01T00:00:00.000Z\"}",
@@ -163,7 +163,7 @@ test_round_trip(void)
 		ok(event_decode(&back, wire, len) == 0 && same(&ev, &back),
 		    sentence);
 	}
-	ev = make(EVENT_WORKER_UP, -1, 0, "");
+	ev = make(CRR_EVENT_WORKER_UP, -1, 0, "");
 	len = event_encode(&ev, wire);
 	ok(len == 28 && event_decode(&back, wire, len) == 0 &&
 	    same(&ev, &back), "so is one of which everything is none");
@@ -176,7 +176,7 @@ test_round_trip(void)
 static void
 refuse(size_t offset, uint32_t value, const char *sentence)
 {
-	struct event	ev = make(EVENT_WORKER_UP, 1, 0, "text"), back;
+	struct event	ev = make(CRR_EVENT_WORKER_UP, 1, 0, "text"), back;
 	unsigned char	wire[EVENT_WIRE_MAX];
 	size_t		len = event_encode(&ev, wire);
 
@@ -188,7 +188,7 @@ refuse(size_t offset, uint32_t value, const char *sentence)
 static void
 test_refused(void)
 {
-	struct event	ev = make(EVENT_WORKER_UP, 1, 0, "text"), back;
+	struct event	ev = make(CRR_EVENT_WORKER_UP, 1, 0, "text"), back;
 	unsigned char	wire[EVENT_WIRE_MAX];
 
 	event_encode(&ev, wire);
@@ -196,7 +196,7 @@ test_refused(void)
 	refuse(0, 0, "kind 0 is refused");
 	refuse(0, (NKINDS + 1) << 16, "a kind of a later master is refused");
 	refuse(0, 0xffff0000, "kind 65535 is refused");
-	refuse(0, EVENT_WORKER_UP << 16 | 1, "a reserved bit is refused");
+	refuse(0, CRR_EVENT_WORKER_UP << 16 | 1, "a reserved bit is refused");
 	refuse(4, 0xfffffffe, "worker -2 is refused");
 	refuse(8, 0xfffffffe, "pid -2 is refused");
 	refuse(8, 0, "pid 0 is refused");

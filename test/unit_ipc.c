@@ -537,7 +537,7 @@ check_event(const struct crr_frame *f)
 {
 	static const char text[] = "killed by SIGSEGV";
 
-	ok(crr_get16(f->payload) == EVENT_WORKER_DOWN &&
+	ok(crr_get16(f->payload) == CRR_EVENT_WORKER_DOWN &&
 	    crr_get32(f->payload + 8) == 77659 &&
 	    f->len == 28 + strlen(text) &&
 	    memcmp(f->payload + 28, text, strlen(text)) == 0,
