@@ -80,7 +80,7 @@ UNIT_trap = $(UNIT_listener)
 UNIT_bus = master/bus/bus.c master/bus/retain.c ipc.c
 UNIT_jsonline = master/node/json.c
 UNIT_inhand = master/drain/inhand.c
-UNIT_worker = master/worker/worker.c master/signame.c base/parse.c
+UNIT_worker = master/worker/worker.c base/parse.c
 UNIT_reload = master/worker/reload.c master/worker/pool.c $(UNIT_worker)
 
 .SECONDEXPANSION:

@@ -1,4 +1,4 @@
-/* Numbers and times as people write them in arguments. Pure. */
+/* Numbers, times, sizes and signals as people write them in arguments. Pure. */
 #ifndef BASE_PARSE_H
 #define BASE_PARSE_H
 
@@ -28,5 +28,12 @@ int	 parse_size(const char *text, uint64_t *bytes);
  * with EINVAL (not a number) or ERANGE (not in min...max).
  */
 int	 parse_number(const char *text, int min, int max, int *number);
+
+/* The number of a signal, written as TERM, SIGTERM, term or 15; -1: no such. */
+int	 parse_signal(const char *text);
+
+/* The name of a signal without SIG ("TERM"), or "?". POSIX 2008 has no call
+ * for it. */
+const char *parse_signal_name(int sig);
 
 #endif

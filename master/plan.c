@@ -13,7 +13,6 @@
 #include "base/usage.h"
 #include "ipc.h"
 #include "master/plan.h"
-#include "master/signame.h"
 #include "master/worker/system.h"
 
 enum option_value {
@@ -359,7 +358,7 @@ plan_read(struct plan *plan, int argc, char **argv)
 	*plan = defaults;
 	plan->uid = geteuid();
 	plan->gid = getegid();
-	plan->stop_signal = signame_number("TERM");
+	plan->stop_signal = parse_signal("TERM");
 	read_inherited(plan);
 	while ((opt = usage_option(argc, argv, "+w:l:n:s:C:qv", longs)) != -1) {
 		switch (opt) {
@@ -406,7 +405,7 @@ plan_read(struct plan *plan, int argc, char **argv)
 			read_time("--drain", optarg, &plan->drain_ms);
 			break;
 		case OPT_STOP_SIGNAL:
-			plan->stop_signal = signame_number(optarg);
+			plan->stop_signal = parse_signal(optarg);
 			if (plan->stop_signal == -1)
 				fatalx(2, "--stop-signal %s: no such signal "
 				    "here; give a name such as TERM or QUIT",

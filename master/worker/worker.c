@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "master/signame.h"
+#include "base/parse.h"
 #include "master/worker/worker.h"
 
 struct context {
@@ -241,7 +241,7 @@ describe_status(struct worker *w, int wstatus, const struct plan *plan)
 		    "killed", (double)plan->stop_timeout_ms / 1000);
 	else if (WIFSIGNALED(wstatus))
 		snprintf(w->ended, sizeof(w->ended), "killed by SIG%s",
-		    signame_text(WTERMSIG(wstatus)));
+		    parse_signal_name(WTERMSIG(wstatus)));
 	else
 		snprintf(w->ended, sizeof(w->ended), "exited with %d",
 		    WEXITSTATUS(wstatus));
