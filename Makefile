@@ -170,10 +170,10 @@ $B/libcrr.a: $B/lib/ipc.o
 	rm -f $@
 	$(AR) rcs $@ $<
 
-$B/crr.pc: Makefile base/usage.h
+$B/crr.pc: Makefile base/version.h
 	@mkdir -p $(@D)
 	printf '%s\n' 'Name: crr' 'Description: messages of crr workers' \
-		"Version: $$(sed -n 's/.*CRR_RELEASE "\(.*\)"/\1/p' base/usage.h)" \
+		"Version: $$(sed -n 's/.*CRR_RELEASE "\(.*\)"/\1/p' base/version.h)" \
 		'Cflags: -I$(INCLUDEDIR)/crr' 'Libs: -L$(LIBDIR) -lcrr' >$@
 
 install: $B/crr lib

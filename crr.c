@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/out.h"
 #include "base/usage.h"
+#include "base/version.h"
 #include "client/client.h"
 #include "master/master.h"
 

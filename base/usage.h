@@ -8,8 +8,6 @@
 
 #include <getopt.h>
 
-#define CRR_RELEASE "0.1.0"
-
 enum {
 	USAGE_LONG = 256,	/* least value of an option without a letter */
 };

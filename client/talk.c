@@ -6,9 +6,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/event.h"
 #include "base/log.h"
 #include "base/out.h"
@@ -44,19 +44,10 @@ talk_no_operand(int argc, char **argv)
 		fatalx(EXIT_USAGE, "unexpected argument \"%s\"", argv[optind]);
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 void
 talk_limit(struct talk *t, int64_t timeout_ms)
 {
-	t->until_ms = timeout_ms == 0 ? 0 : now_ms() + timeout_ms;
+	t->until_ms = timeout_ms == 0 ? 0 : clock_now() + timeout_ms;
 }
 
 /* The time left as poll(2) wants it. */
@@ -67,7 +58,7 @@ left_ms(const struct talk *t)
 
 	if (t->until_ms == 0)
 		return -1;
-	left = t->until_ms - now_ms();
+	left = t->until_ms - clock_now();
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 

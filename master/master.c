@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "master/master.h"
 #include "master/node/channel.h"
@@ -348,7 +349,7 @@ sooner(int64_t *next_ms, int64_t due_ms)
 static int
 timeout(const struct master *m)
 {
-	int64_t next_ms = 0, now_ms = process_now();
+	int64_t next_ms = 0, now_ms = clock_now();
 	const struct conn *c;
 
 	sooner(&next_ms, watch_next(m));
@@ -510,7 +511,7 @@ loop(struct master *m)
 		fill(&set, m);
 		if (poll(set.fds, set.n, timeout(m)) == -1 && errno != EINTR)
 			fatal(1, "poll");
-		now_ms = process_now();
+		now_ms = clock_now();
 		if (m->accept_ms != 0 && m->accept_ms <= now_ms)
 			m->accept_ms = 0;
 		if (set.fds[0].revents != 0)
@@ -541,16 +542,16 @@ say_goodbye(struct master *m)
 	if (m->been_ready)
 		tell(m, CRR_EVENT_MASTER_STOPPED, 0, "");
 	request_stopped(m);
-	end_ms = process_now() + LAST_WORDS_MS;
+	end_ms = clock_now() + LAST_WORDS_MS;
 	for (;;) {
 		set.n = 0;
 		for (c = m->conns; c != NULL; c = c->next) {
 			if (conn_wants_output(c))
 				watch_fd(&set, c->fd, POLLOUT, SOURCE_CONN, c);
 		}
-		if (set.n == 0 || process_now() >= end_ms)
+		if (set.n == 0 || clock_now() >= end_ms)
 			break;
-		if (poll(set.fds, set.n, (int)(end_ms - process_now())) == -1)
+		if (poll(set.fds, set.n, (int)(end_ms - clock_now())) == -1)
 			break;
 		for (i = 0; i < set.n; i++)
 			conn_flush(set.sources[i].of);
@@ -577,7 +578,7 @@ master_main(int argc, char **argv)
 	m.quiet = m.plan.quiet;
 	setup_begin(&m);
 	tell(&m, CRR_EVENT_MASTER_STARTING, m.plan.workers, "");
-	turn(&m, process_now());
+	turn(&m, clock_now());
 	loop(&m);
 	say_goodbye(&m);
 	setup_end(&m);

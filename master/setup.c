@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "master/control/notify.h"
 #include "master/setup.h"
@@ -207,7 +208,7 @@ setup_begin(struct master *m)
 	set_trap(m);
 	m->signs = event_signs();
 	m->had_terminal = signals_have_terminal();
-	m->started_ms = process_now();
+	m->started_ms = clock_now();
 	m->launch.workers = plan->workers;
 	system_adopt_orphans();
 	control_open(&m->control, plan->socket, plan->uid, plan->gid);

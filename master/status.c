@@ -2,7 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/usage.h"
+#include "base/version.h"
 #include "master/drain/drain.h"
 #include "master/status.h"
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "master/worker/process.h"
 
 enum { FAKE_LIVES = 4096 };
@@ -47,13 +48,13 @@ fake_exit(int code)
 }
 
 int64_t
-process_now(void)
+clock_now(void)
 {
 	return fake.now_ms;
 }
 
 int64_t
-process_random(int64_t n)
+clock_random(int64_t n)
 {
 	if (fake.random == -1)
 		return n - 1;

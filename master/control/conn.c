@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/usage.h"
+#include "base/version.h"
 #include "master/control/conn.h"
 #include "master/worker/system.h"
 

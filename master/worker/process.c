@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/passfd.h"
@@ -35,24 +34,6 @@ struct child {
 	int	 birth_fd;
 	int	 channel_fd;		/* -1: none */
 };
-
-int64_t
-process_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 + 1;
-}
-
-int64_t
-process_random(int64_t n)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return n <= 1 ? 0 : (ts.tv_nsec / 7 + getpid()) % n;
-}
 
 void
 process_init(struct process *p)

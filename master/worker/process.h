@@ -1,5 +1,5 @@
 /*
- * The processes of a worker: fork and exec, signals, clock. Knows how a worker
+ * The processes of a worker: fork and exec, signals. Knows how a worker
  * is to be started (struct plan, its seat's queues), nothing of its states.
  */
 #ifndef MASTER_WORKER_PROCESS_H
@@ -41,12 +41,6 @@ enum process_news {
 	PROCESS_RUNS,			/* exec succeeded */
 	PROCESS_FAILED,			/* the command did not start */
 };
-
-/* Milliseconds of a clock that is never set; never 0. */
-int64_t	 process_now(void);
-
-/* A random number from 0 to n - 1. */
-int64_t	 process_random(int64_t n);
 
 /* Make *p the process of nobody. */
 void	 process_init(struct process *p);

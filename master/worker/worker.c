@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/parse.h"
 #include "master/worker/worker.h"
 
@@ -124,7 +125,7 @@ pause_before(unsigned failures)
 		pause = (int64_t)WORKER_BACKOFF_FIRST << (failures - 2);
 	if (pause > WORKER_BACKOFF_MAX)
 		pause = WORKER_BACKOFF_MAX;
-	return pause - process_random(pause / 5);
+	return pause - clock_random(pause / 5);
 }
 
 static void
