@@ -33,7 +33,7 @@ LTO := $(call try,-flto -flto-partition=one -ffat-lto-objects)
 SYSTEM = $(shell uname -s)
 EVERY = $(wildcard *.c base/*.c client/*.c master/*.c master/*/*.c)
 STANDIN = $(filter %_none.c,$(EVERY))
-LINUX_ONLY = master/drain/inhand.c master/drain/halfopen.c \
+LINUX_ONLY = base/proc.c master/drain/inhand.c master/drain/halfopen.c \
 	master/socket/identity.c
 ifeq ($(SYSTEM)$(PORTABLE),Linux)
 SRC = $(filter-out $(STANDIN),$(EVERY))
@@ -75,7 +75,7 @@ UNIT_ipc = ipc.c base/event.c base/text.c
 UNIT_event = base/event.c base/text.c ipc.c
 UNIT_parse = base/parse.c base/text.c base/usage.c base/log.c base/out.c
 UNIT_address = master/socket/address.c base/parse.c
-UNIT_listener = $(SOCKETS) base/parse.c base/log.c base/text.c
+UNIT_listener = $(SOCKETS) $(filter base/proc.c,$(SRC)) base/parse.c base/log.c base/text.c
 UNIT_trap = $(UNIT_listener)
 UNIT_bus = master/bus/bus.c master/bus/retain.c ipc.c
 UNIT_jsonline = master/node/json.c

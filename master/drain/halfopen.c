@@ -2,12 +2,11 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/proc.h"
 #include "master/drain/halfopen.h"
 #include "master/socket/diag.h"
 
@@ -35,18 +34,10 @@ static int
 count_segments(unsigned long long *segments)
 {
 	const char *line;
-	char text[4096];
-	ssize_t n;
-	int fd;
+	char text[PROC_MAX];
 
-	fd = open("/proc/self/net/snmp", O_RDONLY | O_CLOEXEC);
-	if (fd == -1)
+	if (proc_read("/proc/self/net/snmp", text, sizeof(text)) <= 0)
 		return -1;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return -1;
-	text[n] = '\0';
 	/* A line of names, then one of numbers. */
 	line = strstr(text, "\nTcp: ");
 	if (line != NULL)

@@ -24,6 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/proc.h"
 #include "master/socket/identity.h"
 #include "master/trap/trap.h"
 
@@ -83,7 +84,6 @@ struct seccomp_notif_addfd {
 
 enum {
 	NOTIF_MAX = 512,		/* bytes; 80 in Linux 6.18 */
-	PROC_MAX = 4096,		/* bytes of a file in /proc */
 	CAP_BIND_LOW = 10,		/* CAP_NET_BIND_SERVICE */
 };
 
@@ -218,32 +218,6 @@ fd_path(const struct call *c, char *buf, size_t size, const char *dir)
 	snprintf(buf, size, "/proc/%d/%s/%d", (int)c->tid, dir, c->fd);
 }
 
-/* Read a small file whole, as a string. */
-static int
-read_text(const char *path, char *buf, size_t size)
-{
-	ssize_t n;
-	int fd;
-
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		return -1;
-	n = read(fd, buf, size - 1);
-	close(fd);
-	if (n == -1)
-		return -1;
-	buf[n] = '\0';
-	return 0;
-}
-
-/* The number behind a label in a text of /proc's; 0 if it isn't there. */
-static uint64_t
-field(const char *text, const char *label, int base)
-{
-	const char *p = strstr(text, label);
-
-	return p == NULL ? 0 : strtoull(p + strlen(label), NULL, base);
-}
-
 static void
 news(struct call *c, enum trap_news what, struct listener *l)
 {
@@ -334,13 +308,12 @@ bound(struct call *c, struct listener *l)
 static int
 inspect_caller(struct call *c)
 {
-	char path[64], text[PROC_MAX];
+	char text[PROC_MAX];
 
-	proc_path(c, path, sizeof(path), "status");
-	if (read_text(path, text, sizeof(text)) == -1)
+	if (proc_read_of(c->tid, "status", text, sizeof(text)) == -1)
 		return -1;
-	c->pid = (pid_t)field(text, "\nTgid:", 10);
-	c->caps = field(text, "\nCapEff:", 16);
+	c->pid = (pid_t)proc_number(text, "\nTgid:", 10);
+	c->caps = proc_number(text, "\nCapEff:", 16);
 	identity_read(&c->who, text);
 	c->ev->pid = c->pid;
 	return 0;
@@ -362,9 +335,9 @@ inspect_fd(struct call *c)
 	}
 	c->inode = st.st_ino;
 	fd_path(c, path, sizeof(path), "fdinfo");
-	if (read_text(path, text, sizeof(text)) == -1)
+	if (proc_read(path, text, sizeof(text)) == -1)
 		return -1;
-	c->flags = (int)field(text, "flags:", 8) & (O_NONBLOCK | O_CLOEXEC);
+	c->flags = (int)proc_number(text, "flags:", 8) & (O_NONBLOCK | O_CLOEXEC);
 	return 0;
 }
 
@@ -429,7 +402,7 @@ may_bind(const struct call *c)
 
 	if (c->address.u.sa.sa_family == AF_UNIX)
 		return true;
-	if (read_text("/proc/sys/net/ipv4/ip_unprivileged_port_start", text,
+	if (proc_read("/proc/sys/net/ipv4/ip_unprivileged_port_start", text,
 	    sizeof(text)) == 0)
 		first = strtoul(text, NULL, 10);
 	if (address_port(&c->address) >= first)

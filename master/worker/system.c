@@ -13,27 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/proc.h"
 #include "master/worker/system.h"
 
 enum {
-	SMALL_FILE = 4096,		/* bytes of a /proc or cgroup file */
 	ENVIRONMENT_MAX = 1 << 17,	/* bytes of a stranger's we look at */
 };
-
-static ssize_t
-read_small(const char *path, char *buf, size_t size)
-{
-	ssize_t n;
-	int fd;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd == -1)
-		return -1;
-	n = read(fd, buf, size - 1);
-	close(fd);
-	buf[n > 0 ? n : 0] = '\0';
-	return n;
-}
 
 static int
 affinity(void)
@@ -49,20 +34,20 @@ affinity(void)
 static int
 quota_of(const char *dir)
 {
-	char path[PATH_MAX + 32], buf[SMALL_FILE];
+	char path[PATH_MAX + 32], buf[PROC_MAX];
 	long quota, period;
 
 	snprintf(path, sizeof(path), "%s/cpu.max", dir);
-	if (read_small(path, buf, sizeof(buf)) > 0) {
+	if (proc_read(path, buf, sizeof(buf)) > 0) {
 		if (sscanf(buf, "%ld %ld", &quota, &period) != 2)
 			return INT_MAX;
 	} else {
 		snprintf(path, sizeof(path), "%s/cpu.cfs_quota_us", dir);
-		if (read_small(path, buf, sizeof(buf)) <= 0)
+		if (proc_read(path, buf, sizeof(buf)) <= 0)
 			return INT_MAX;
 		quota = strtol(buf, NULL, 10);
 		snprintf(path, sizeof(path), "%s/cpu.cfs_period_us", dir);
-		if (read_small(path, buf, sizeof(buf)) <= 0)
+		if (proc_read(path, buf, sizeof(buf)) <= 0)
 			return INT_MAX;
 		period = strtol(buf, NULL, 10);
 	}
@@ -114,12 +99,12 @@ has_word(const char *list, const char *word, const char *end)
 static int
 quota(void)
 {
-	char buf[SMALL_FILE];
+	char buf[PROC_MAX];
 	char *line, *rest, *first, *path;
 	int least, n;
 
 	least = INT_MAX;
-	if (read_small("/proc/self/cgroup", buf, sizeof(buf)) <= 0)
+	if (proc_read("/proc/self/cgroup", buf, sizeof(buf)) <= 0)
 		return least;
 	rest = buf;
 	while ((line = strsep(&rest, "\n")) != NULL) {
@@ -171,11 +156,10 @@ system_die_with_parent(int sig, pid_t parent)
 static int
 read_stat(pid_t pid, char *state, pid_t *parent)
 {
-	char path[64], buf[SMALL_FILE];
+	char buf[PROC_MAX];
 	const char *p;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (read_small(path, buf, sizeof(buf)) <= 0)
+	if (proc_read_of(pid, "stat", buf, sizeof(buf)) <= 0)
 		return -1;
 	/* The name in brackets may hold anything; the last ) ends it. */
 	p = strrchr(buf, ')');
