@@ -1,0 +1,55 @@
+/* All that the master knows. No verbs: each part of it has its own header. */
+#ifndef MASTER_STATE_H
+#define MASTER_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/event.h"
+#include "master/bus/bus.h"
+#include "master/control/conn.h"
+#include "master/control/control.h"
+#include "master/drain/halfopen.h"
+#include "master/node/cluster.h"
+#include "master/plan.h"
+#include "master/socket/listener.h"
+#include "master/worker/pool.h"
+#include "master/worker/process.h"
+#include "master/worker/reload.h"
+
+struct master {
+	struct plan plan;
+	struct launch launch;
+	struct listeners listeners;
+	struct pool pool;
+	struct reload reload;
+	struct calm calm;
+	struct control control;
+	struct conn *conns;
+	int	 nconns;		/* subscribers apart */
+	struct bus bus;
+	struct cluster cluster;
+	uint64_t strangers;		/* who have come to the bus so far */
+	uint64_t turned_seq;		/* of the bus, as of the last turn */
+	uint64_t written_end;		/* of the stream, as last written out */
+	bool	 gathering;		/* messages come: more are waited for,
+					   not longer than a turn */
+	bool	 held;			/* who sends messages, for subscribers
+					   that are behind … */
+	int64_t	 hold_ms;		/* … until then at most; 0 */
+	int	 signal_fd;
+	int	 notify_fd;		/* -1: none */
+	char	 notify_name[64];
+	int64_t	 started_ms;
+	int64_t	 stuck_ms;		/* next look at the queues */
+	int64_t	 accept_ms;		/* nothing is accepted before; 0 */
+	bool	 quiet;
+	bool	 signs;			/* the locale is UTF-8 */
+	bool	 had_terminal;
+	bool	 been_ready;		/* some worker was, once */
+	bool	 settled;		/* the first generation was, once */
+	bool	 scaling;		/* until all that are wanted are ready */
+	int	 code;			/* to exit with */
+};
+
+#endif
