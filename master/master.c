@@ -18,7 +18,6 @@
 #include "master/watch.h"
 
 enum {
-	ACCEPT_AGAIN_MS = 1000,		/* after descriptors ran out */
 	LAST_WORDS_MS = 1000,		/* for clients to take the last answer */
 };
 
@@ -44,45 +43,6 @@ struct pollset {
 	size_t	 n, size;
 };
 
-/* A client hears of the reload it waits for, not of the one before. */
-static bool
-listens_to(const struct master *m, const struct conn *c)
-{
-	switch (c->wait) {
-	case CONN_WAIT_NOTHING:
-		return false;
-	case CONN_WAIT_RELOAD:
-		return c->wait_run == m->reload.run;
-	case CONN_WAIT_SCALE:
-	case CONN_WAIT_STOP:
-		break;
-	}
-	return true;
-}
-
-void
-master_tell(struct master *m, const struct event *ev)
-{
-	unsigned char wire[EVENT_WIRE_MAX];
-	char line[EVENT_LINE_MAX + 1];
-	struct conn *c;
-	size_t len;
-
-	if (!m->quiet) {
-		event_line(ev, m->signs, line, sizeof(line) - 1);
-		len = strlen(line);
-		line[len] = '\n';
-		log_line(STDOUT_FILENO, line, len + 1);
-	}
-	len = event_encode(ev, wire);
-	for (c = m->conns; c != NULL; c = c->next) {
-		if (listens_to(m, c))
-			conn_send(c, CRR_EVENT, c->wait_id, wire, len);
-		else if (c->events)
-			conn_send(c, CRR_EVENT, 0, wire, len);
-	}
-}
-
 static void
 tell(struct master *m, enum crr_event kind, int count, const char *text)
 {
@@ -92,7 +52,7 @@ tell(struct master *m, enum crr_event kind, int count, const char *text)
 	ev.generation = m->pool.rules.generation;
 	ev.count = (unsigned)count;
 	snprintf(ev.text, sizeof(ev.text), "%s", text);
-	master_tell(m, &ev);
+	clients_tell(&m->clients, &ev);
 }
 
 unsigned
@@ -102,6 +62,7 @@ master_reload(struct master *m, int64_t now_ms)
 	unsigned run;
 
 	run = reload_request(&m->reload, &m->pool, now_ms);
+	m->clients.run = m->reload.run;
 	if (begins)
 		tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
 	return run;
@@ -115,7 +76,7 @@ master_reset(struct master *m, int64_t now_ms)
 	tell(m, CRR_EVENT_RELOAD_RESET, reload_new_workers(&m->reload, &m->pool),
 	    "");
 	reload_end(&m->reload, &m->pool, now_ms);
-	request_reloaded(m, m->reload.run + 1, "the reload was reset");
+	clients_reloaded(&m->clients, m->reload.run + 1, "the reload was reset");
 }
 
 int
@@ -154,9 +115,11 @@ end_reload(struct master *m, enum reload_outcome outcome, int64_t now_ms)
 		listeners_complete(&m->listeners, m->reload.generation);
 		tell(m, CRR_EVENT_RELOAD_COMPLETE, n, "");
 	}
-	request_reloaded(m, m->reload.run, why);
-	if (reload_next(&m->reload, &m->pool, now_ms))
-		tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
+	clients_reloaded(&m->clients, m->reload.run, why);
+	if (!reload_next(&m->reload, &m->pool, now_ms))
+		return;
+	m->clients.run = m->reload.run;
+	tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
 }
 
 static void
@@ -167,7 +130,7 @@ check_scaled(struct master *m)
 	m->scaling = false;
 	stuck_close_stranded(m);
 	tell(m, CRR_EVENT_SCALED, m->pool.wanted, "");
-	request_scaled(m, NULL);
+	clients_scaled(&m->clients, NULL);
 }
 
 static bool
@@ -234,7 +197,7 @@ scale_by(struct master *m, int by, int64_t now_ms)
 
 	if (n < 1 || n > PLAN_WORKERS_MAX || m->pool.stopping)
 		return;
-	request_scaled(m, "another number of workers was asked for");
+	clients_scaled(&m->clients, "another number of workers was asked for");
 	if (master_scale(m, n, now_ms) == -1)
 		log_warn("can't scale to %d workers", n);
 }
@@ -328,9 +291,9 @@ fill(struct pollset *set, const struct master *m)
 	}
 	if (m->notify_fd != -1)
 		watch_fd(set, m->notify_fd, POLLIN, SOURCE_NOTIFY, NULL);
-	if (m->accept_ms == 0)
+	if (m->clients.accept_ms == 0)
 		watch_fd(set, m->control.fd, POLLIN, SOURCE_CONTROL, NULL);
-	for (c = m->conns; c != NULL; c = c->next)
+	for (c = m->clients.conns; c != NULL; c = c->next)
 		watch_fd(set, c->fd,
 		    (short)((conn_wants_output(c) && !m->gathering ?
 		    POLLOUT : 0) |
@@ -350,56 +313,17 @@ static int
 timeout(const struct master *m)
 {
 	int64_t next_ms = 0, now_ms = clock_now();
-	const struct conn *c;
 
 	sooner(&next_ms, watch_next(m));
 	sooner(&next_ms, stuck_next(m));
 	sooner(&next_ms, reload_deadline(&m->reload, &m->pool, now_ms));
-	sooner(&next_ms, m->accept_ms);
+	sooner(&next_ms, clients_next(&m->clients));
 	sooner(&next_ms, post_next(m));
-	for (c = m->conns; c != NULL; c = c->next)
-		sooner(&next_ms, c->deadline_ms);
 	if (m->gathering)
 		return 0;
 	if (next_ms == 0)
 		return -1;
 	return next_ms <= now_ms ? 0 : (int)(next_ms - now_ms);
-}
-
-/* Those that connect and say nothing must not keep others out: the oldest of
- * them goes, the last in the list. */
-static void
-make_room(struct master *m)
-{
-	struct conn *c, *idle = NULL;
-
-	for (c = m->conns; c != NULL; c = c->next) {
-		if (c->fd != -1 && c->wait == CONN_WAIT_NOTHING &&
-		    c->subscriber == NULL)
-			idle = c;
-	}
-	if (idle == NULL)
-		return;
-	conn_close(idle);
-	m->nconns--;
-}
-
-static void
-accept_one(struct master *m, int64_t now_ms)
-{
-	struct conn *c;
-
-	if (m->nconns >= CONN_MAX)
-		make_room(m);
-	c = conn_accept(&m->conns, m->control.fd, now_ms);
-	if (c != NULL && m->nconns++ >= CONN_MAX) {
-		conn_error(c, 0, "%d clients wait for answers already",
-		    CONN_MAX);
-		conn_close(c);
-	}
-	if (c == NULL && (errno == EMFILE || errno == ENFILE ||
-	    errno == ENOMEM))
-		m->accept_ms = now_ms + ACCEPT_AGAIN_MS;
 }
 
 struct asked {
@@ -481,22 +405,11 @@ act_on_clients(struct master *m, const struct pollset *set, int64_t now_ms)
 		if (set->fds[i].revents == 0)
 			continue;
 		if (set->sources[i].kind == SOURCE_CONTROL)
-			accept_one(m, now_ms);
+			clients_accept(&m->clients, m->control.fd, now_ms);
 		if (set->sources[i].kind == SOURCE_CONN)
 			talk(m, set->sources[i].of, set->fds[i].revents,
 			    now_ms);
 	}
-}
-
-static void
-sweep(struct master *m)
-{
-	const struct conn *c;
-
-	conn_sweep(&m->conns);
-	m->nconns = 0;
-	for (c = m->conns; c != NULL; c = c->next)
-		m->nconns += c->subscriber == NULL;
 }
 
 /* Ends come first, so that nobody is signalled who has gone; the reload comes
@@ -512,8 +425,6 @@ loop(struct master *m)
 		if (poll(set.fds, set.n, timeout(m)) == -1 && errno != EINTR)
 			fatal(1, "poll");
 		now_ms = clock_now();
-		if (m->accept_ms != 0 && m->accept_ms <= now_ms)
-			m->accept_ms = 0;
 		if (set.fds[0].revents != 0)
 			act_on_signals(m, now_ms);
 		act_on_workers(m, &set, now_ms);
@@ -523,8 +434,7 @@ loop(struct master *m)
 		act_on_clients(m, &set, now_ms);
 		turn(m, now_ms);
 		post_turn(m, now_ms);
-		conn_expire(m->conns, now_ms);
-		sweep(m);
+		clients_sweep(&m->clients, now_ms);
 	}
 	free(set.fds);
 	free(set.sources);
@@ -541,11 +451,11 @@ say_goodbye(struct master *m)
 
 	if (m->been_ready)
 		tell(m, CRR_EVENT_MASTER_STOPPED, 0, "");
-	request_stopped(m);
+	clients_stopped(&m->clients);
 	end_ms = clock_now() + LAST_WORDS_MS;
 	for (;;) {
 		set.n = 0;
-		for (c = m->conns; c != NULL; c = c->next) {
+		for (c = m->clients.conns; c != NULL; c = c->next) {
 			if (conn_wants_output(c))
 				watch_fd(&set, c->fd, POLLOUT, SOURCE_CONN, c);
 		}
@@ -557,12 +467,12 @@ say_goodbye(struct master *m)
 			conn_flush(set.sources[i].of);
 	}
 	/* Not closed but by our end: that is what `crr stop` waits for. */
-	for (c = m->conns; c != NULL; c = c->next) {
+	for (c = m->clients.conns; c != NULL; c = c->next) {
 		if (c->subscriber != NULL)
 			bus_unsubscribe(&m->bus, c->subscriber);
 		c->fd = -1;
 	}
-	conn_sweep(&m->conns);
+	conn_sweep(&m->clients.conns);
 	free(set.fds);
 	free(set.sources);
 }
@@ -575,7 +485,7 @@ master_main(int argc, char **argv)
 	memset(&m, 0, sizeof(m));
 	plan_read(&m.plan, argc, argv);
 	log_set_dropping();
-	m.quiet = m.plan.quiet;
+	m.clients.quiet = m.plan.quiet;
 	setup_begin(&m);
 	tell(&m, CRR_EVENT_MASTER_STARTING, m.plan.workers, "");
 	turn(&m, clock_now());

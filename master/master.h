@@ -5,14 +5,10 @@
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
 
-#include "base/event.h"
 #include "master/state.h"
 
 /* `crr run`: what the program is to exit with. argv[0] is "run". */
 int	 master_main(int argc, char **argv);
-
-/* Write an event on stdout and send it to the clients that wait. */
-void	 master_tell(struct master *m, const struct event *ev);
 
 /* Begin a reload or have one follow; returns the run that answers. */
 unsigned master_reload(struct master *m, int64_t now_ms);

@@ -316,7 +316,7 @@ turn_conns(struct master *m)
 {
 	struct conn *c;
 
-	for (c = m->conns; c != NULL; c = c->next) {
+	for (c = m->clients.conns; c != NULL; c = c->next) {
 		if (c->subscriber != NULL && bus_pending(c->subscriber))
 			conn_flush(c);
 	}

@@ -7,23 +7,6 @@
 #include "master/status.h"
 #include "master/watch.h"
 
-static void
-wait_for(struct conn *c, enum conn_wait wait, uint32_t id)
-{
-	c->wait = wait;
-	c->wait_id = id;
-}
-
-static void
-answer(struct conn *c, const char *why)
-{
-	c->wait = CONN_WAIT_NOTHING;
-	if (why == NULL)
-		conn_send(c, CRR_DONE, c->wait_id, NULL, 0);
-	else
-		conn_error(c, c->wait_id, "%s", why);
-}
-
 /* An event that this client alone is told of. */
 static void
 send_event(struct conn *c, uint32_t id, enum crr_event kind)
@@ -60,11 +43,11 @@ reload(struct master *m, struct conn *c, const struct crr_frame *f,
 	}
 	if (busy)
 		send_event(c, f->id, CRR_EVENT_RELOAD_PENDING);
-	wait_for(c, CONN_WAIT_RELOAD, f->id);
+	clients_wait(c, CONN_WAIT_RELOAD, f->id);
 	c->wait_run = m->reload.run + 1;
 	master_reload(m, now_ms);
 	if ((flags & CRR_RELOAD_NOWAIT) != 0)
-		answer(c, NULL);
+		clients_answer(c, NULL);
 }
 
 static void
@@ -90,12 +73,12 @@ scale(struct master *m, struct conn *c, const struct crr_frame *f,
 		conn_error(c, f->id, "the master is stopping");
 		return;
 	}
-	request_scaled(m, "another number of workers was asked for");
+	clients_scaled(&m->clients, "another number of workers was asked for");
 	if (master_scale(m, (int)n, now_ms) == -1)
 		conn_error(c, f->id, "can't scale to %d workers: %s", (int)n,
 		    strerror(errno));
 	else
-		wait_for(c, CONN_WAIT_SCALE, f->id);
+		clients_wait(c, CONN_WAIT_SCALE, f->id);
 }
 
 static void
@@ -108,7 +91,7 @@ stop(struct master *m, struct conn *c, const struct crr_frame *f,
 		conn_error(c, f->id, "STOP has no flags %#x", flags);
 		return;
 	}
-	wait_for(c, CONN_WAIT_STOP, f->id);
+	clients_wait(c, CONN_WAIT_STOP, f->id);
 	master_stop(m, (flags & CRR_STOP_NOW) != 0, now_ms);
 }
 
@@ -179,39 +162,5 @@ request_handle(struct master *m, struct conn *c, const struct crr_frame *f,
 		conn_error(c, f->id, "%s is no request",
 		    crr_type_name(f->type));
 		conn_finish(c, now_ms);
-	}
-}
-
-void
-request_reloaded(struct master *m, unsigned run, const char *why)
-{
-	struct conn *c;
-
-	for (c = m->conns; c != NULL; c = c->next) {
-		if (c->wait == CONN_WAIT_RELOAD && c->wait_run <= run)
-			answer(c, why);
-	}
-}
-
-void
-request_scaled(struct master *m, const char *why)
-{
-	struct conn *c;
-
-	for (c = m->conns; c != NULL; c = c->next) {
-		if (c->wait == CONN_WAIT_SCALE)
-			answer(c, why);
-	}
-}
-
-void
-request_stopped(struct master *m)
-{
-	struct conn *c;
-
-	for (c = m->conns; c != NULL; c = c->next) {
-		if (c->wait != CONN_WAIT_NOTHING)
-			answer(c, c->wait == CONN_WAIT_STOP ? NULL :
-			    "the master was stopped");
 	}
 }

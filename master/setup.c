@@ -206,7 +206,7 @@ setup_begin(struct master *m)
 	if (m->signal_fd == -1)
 		fatal(1, "signal pipe");
 	set_trap(m);
-	m->signs = event_signs();
+	m->clients.signs = event_signs();
 	m->had_terminal = signals_have_terminal();
 	m->started_ms = clock_now();
 	m->launch.workers = plan->workers;

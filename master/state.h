@@ -7,7 +7,7 @@
 
 #include "base/event.h"
 #include "master/bus/bus.h"
-#include "master/control/conn.h"
+#include "master/clients.h"
 #include "master/control/control.h"
 #include "master/drain/halfopen.h"
 #include "master/node/cluster.h"
@@ -25,8 +25,7 @@ struct master {
 	struct reload reload;
 	struct calm calm;
 	struct control control;
-	struct conn *conns;
-	int	 nconns;		/* subscribers apart */
+	struct clients clients;
 	struct bus bus;
 	struct cluster cluster;
 	uint64_t strangers;		/* who have come to the bus so far */
@@ -42,9 +41,6 @@ struct master {
 	char	 notify_name[64];
 	int64_t	 started_ms;
 	int64_t	 stuck_ms;		/* next look at the queues */
-	int64_t	 accept_ms;		/* nothing is accepted before; 0 */
-	bool	 quiet;
-	bool	 signs;			/* the locale is UTF-8 */
 	bool	 had_terminal;
 	bool	 been_ready;		/* some worker was, once */
 	bool	 settled;		/* the first generation was, once */

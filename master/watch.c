@@ -29,7 +29,7 @@ tell_up(struct master *m, const struct worker *w)
 	ev.worker = w->id;
 	ev.pid = (int)w->process.pid;
 	ev.generation = w->generation;
-	master_tell(m, &ev);
+	clients_tell(&m->clients, &ev);
 }
 
 static void
@@ -73,7 +73,7 @@ tell_down(struct master *m, const struct worker *w, pid_t pid,
 	ev.pid = (int)pid;
 	ev.generation = w->generation;
 	describe(w, was, now_ms, ev.text, sizeof(ev.text));
-	master_tell(m, &ev);
+	clients_tell(&m->clients, &ev);
 }
 
 /* A server that makes itself a daemon is killed with its worker, which it has
