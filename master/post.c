@@ -42,7 +42,7 @@ post_identify(struct master *m, struct conn *c)
 
 	if (c->who.origin != 0)
 		return;
-	w = watch_find(m, c->pid);
+	w = pool_owner(&m->pool, c->pid);
 	if (w != NULL)
 		c->who = identity(w);
 	else {

@@ -134,18 +134,6 @@ watch_first_start(struct master *m, int64_t now_ms)
 	}
 }
 
-static struct worker *
-find_leader(const struct master *m, pid_t pid)
-{
-	int i;
-
-	for (i = 0; i < m->pool.nseats; i++) {
-		if (m->pool.seat[i]->process.pid == pid)
-			return m->pool.seat[i];
-	}
-	return NULL;
-}
-
 /*
  * While a leader is not reaped nobody else can get its number, so that what is
  * left of its group is killed before.
@@ -162,7 +150,7 @@ watch_reap(struct master *m, int64_t now_ms)
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) ==
 		    -1 || info.si_pid == 0)
 			return;
-		w = find_leader(m, info.si_pid);
+		w = pool_leader(&m->pool, info.si_pid);
 		if (w != NULL)
 			process_kill(&w->process);
 		if (waitpid(info.si_pid, &wstatus, WNOHANG) <= 0)
@@ -243,26 +231,12 @@ watch_trap(struct master *m, struct worker *w, bool hung_up, int64_t now_ms)
 	}
 }
 
-struct worker *
-watch_find(const struct master *m, pid_t pid)
-{
-	struct worker *w;
-	int i;
-
-	for (i = 0; i < m->pool.nseats; i++) {
-		w = m->pool.seat[i];
-		if (worker_runs(w) && process_owns(&w->process, pid))
-			return w;
-	}
-	return NULL;
-}
-
 bool
 watch_ready(struct master *m, pid_t pid, int64_t now_ms)
 {
 	struct worker *w;
 
-	w = watch_find(m, pid);
+	w = pool_owner(&m->pool, pid);
 	if (w == NULL)
 		return false;
 	if (m->plan.ready != PLAN_READY_ALIVE)
@@ -283,23 +257,6 @@ watch_notify(struct master *m, int64_t now_ms)
 	}
 }
 
-/* Another worker runs by the same names: during a reload, the replacement of
- * one that has crashed and started again. */
-static bool
-has_twin(const struct master *m, const struct worker *w)
-{
-	const struct worker *other;
-	int i;
-
-	for (i = 0; i < m->pool.nseats; i++) {
-		other = m->pool.seat[i];
-		if (other != w && worker_runs(other) && other->id == w->id &&
-		    other->generation == w->generation)
-			return true;
-	}
-	return false;
-}
-
 /* SIGKILL has gone to its group; who has left the group is looked for, where
  * it can't be mistaken. */
 static void
@@ -311,7 +268,7 @@ end_rest(struct master *m, struct worker *w, int64_t now_ms)
 		w->rest_ms = 0;
 		return;
 	}
-	if (!has_twin(m, w))
+	if (!pool_has_twin(&m->pool, w))
 		system_kill_strays(&w->process.mark);
 	w->rest_ms = now_ms + WORKER_KILL_AGAIN;
 }

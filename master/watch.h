@@ -30,12 +30,9 @@ void	 watch_notify(struct master *m, int64_t now_ms);
  * worker's. */
 bool	 watch_ready(struct master *m, pid_t pid, int64_t now_ms);
 
-/* The worker that a process belongs to, or NULL. */
 /* The worker listens, as its process pid has said. */
 void	 watch_listens(struct master *m, struct worker *w,
 	    struct listener *l, pid_t pid, int64_t now_ms);
-
-struct worker *watch_find(const struct master *m, pid_t pid);
 
 /* Do what is due. */
 void	 watch_deadlines(struct master *m, int64_t now_ms);

@@ -181,3 +181,44 @@ pool_settled(const struct pool *pool)
 	}
 	return serving == pool->wanted;
 }
+
+struct worker *
+pool_leader(const struct pool *pool, pid_t pid)
+{
+	int i;
+
+	for (i = 0; i < pool->nseats; i++) {
+		if (pool->seat[i]->process.pid == pid)
+			return pool->seat[i];
+	}
+	return NULL;
+}
+
+struct worker *
+pool_owner(const struct pool *pool, pid_t pid)
+{
+	struct worker *w;
+	int i;
+
+	for (i = 0; i < pool->nseats; i++) {
+		w = pool->seat[i];
+		if (worker_runs(w) && process_owns(&w->process, pid))
+			return w;
+	}
+	return NULL;
+}
+
+bool
+pool_has_twin(const struct pool *pool, const struct worker *w)
+{
+	const struct worker *other;
+	int i;
+
+	for (i = 0; i < pool->nseats; i++) {
+		other = pool->seat[i];
+		if (other != w && worker_runs(other) && other->id == w->id &&
+		    other->generation == w->generation)
+			return true;
+	}
+	return false;
+}

@@ -51,4 +51,14 @@ bool	 pool_empty(const struct pool *pool);
 /* Each id is held by a worker that is ready, and nobody else is there. */
 bool	 pool_settled(const struct pool *pool);
 
+/* The worker whose leader has the pid, or NULL. */
+struct worker *pool_leader(const struct pool *pool, pid_t pid);
+
+/* The running worker that a process belongs to, or NULL. */
+struct worker *pool_owner(const struct pool *pool, pid_t pid);
+
+/* Tell whether another worker runs under the same id and generation: during a
+ * reload, the replacement of one that has crashed and started again. */
+bool	 pool_has_twin(const struct pool *pool, const struct worker *w);
+
 #endif
