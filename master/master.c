@@ -11,6 +11,7 @@
 #include "master/master.h"
 #include "master/node/channel.h"
 #include "master/post.h"
+#include "master/ready.h"
 #include "master/request.h"
 #include "master/setup.h"
 #include "master/signals.h"
@@ -392,7 +393,7 @@ act_on_workers(struct master *m, const struct pollset *set, int64_t now_ms)
 		    (revents & (POLLIN | POLLHUP | POLLERR)) != 0)
 			post_node(m, w, now_ms);
 		if (set->sources[i].kind == SOURCE_NOTIFY)
-			watch_notify(m, now_ms);
+			ready_notified(m, now_ms);
 	}
 }
 

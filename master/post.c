@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "master/node/channel.h"
 #include "master/post.h"
-#include "master/watch.h"
+#include "master/ready.h"
 
 enum {
 	GATHER_MAX = 64 << 10,		/* bytes */
@@ -163,7 +163,7 @@ play_primary(struct master *m, struct worker *w, const struct node_said *said,
 
 	l = cluster_hear(&m->cluster, &m->listeners, &asker, &said->object);
 	if (l != NULL)
-		watch_listens(m, w, l, w->process.pid, now_ms);
+		ready_listens(m, w, l, w->process.pid, now_ms);
 }
 
 static void
@@ -175,7 +175,7 @@ obey(struct master *m, struct worker *w, const struct node_said *said,
 	case NODE_OTHER:
 		break;
 	case NODE_READY:
-		watch_ready(m, w->process.pid, now_ms);
+		ready_said(m, w->process.pid, now_ms);
 		break;
 	case NODE_RELOAD:
 		if (!m->pool.stopping)

@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include "master/post.h"
+#include "master/ready.h"
 #include "master/request.h"
 #include "master/status.h"
-#include "master/watch.h"
 
 /* An event that this client alone is told of. */
 static void
@@ -99,7 +99,7 @@ static void
 ready(struct master *m, struct conn *c, const struct crr_frame *f,
     int64_t now_ms)
 {
-	if (watch_ready(m, c->pid, now_ms))
+	if (ready_said(m, c->pid, now_ms))
 		conn_send(c, CRR_DONE, f->id, NULL, 0);
 	else
 		conn_error(c, f->id, "process %d is not a worker's",

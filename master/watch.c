@@ -6,41 +6,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "master/control/notify.h"
 #include "master/drain/drain.h"
 #include "master/post.h"
+#include "master/ready.h"
 #include "master/trap/trap.h"
 #include "master/watch.h"
 #include "master/worker/system.h"
-
-static void
-step(struct master *m, struct worker *w, enum worker_event event,
-    int64_t now_ms)
-{
-	worker_step(w, event, &m->pool.rules, now_ms);
-}
-
-static void
-tell_up(struct master *m, const struct worker *w)
-{
-	struct event ev;
-
-	event_init(&ev, CRR_EVENT_WORKER_UP);
-	ev.worker = w->id;
-	ev.pid = (int)w->process.pid;
-	ev.generation = w->generation;
-	clients_tell(&m->clients, &ev);
-}
-
-static void
-up(struct master *m, struct worker *w, int64_t now_ms)
-{
-	if (w->state != WORKER_STARTING)
-		return;
-	step(m, w, WORKER_UP, now_ms);
-	m->been_ready = true;
-	tell_up(m, w);
-}
 
 /* Why a worker went, for people; nothing where it went as it was told. */
 static void
@@ -160,18 +131,6 @@ watch_reap(struct master *m, int64_t now_ms)
 	}
 }
 
-static void
-born(struct master *m, struct worker *w, int64_t now_ms)
-{
-	const struct plan *plan = &m->plan;
-
-	if (plan->ready == PLAN_READY_ALIVE)
-		w->alive_ms = now_ms + plan->alive_ms;
-	else if (plan->ready == PLAN_READY_LISTEN &&
-	    (plan->nlisten > 0 || !m->launch.trap))
-		w->alive_ms = now_ms + WATCH_HANDED_MS;
-}
-
 void
 watch_birth(struct master *m, struct worker *w, int64_t now_ms)
 {
@@ -183,22 +142,11 @@ watch_birth(struct master *m, struct worker *w, int64_t now_ms)
 		news = process_birth(&w->process, w->ended, sizeof(w->ended),
 		    &w->code);
 		if (news == PROCESS_RUNS && w->state == WORKER_STARTING)
-			born(m, w, now_ms);
+			ready_born(m, w, now_ms);
 		else if (news != PROCESS_FAILED &&
 		    had_trap == w->process.trap_fd)
 			return;
 	}
-}
-
-void
-watch_listens(struct master *m, struct worker *w, struct listener *l,
-    pid_t pid, int64_t now_ms)
-{
-	w->process.listen_pid = pid;
-	listener_hear(&m->listeners, l, w->seat, w->process.group);
-	if (m->plan.ready == PLAN_READY_LISTEN &&
-	    listeners_heard(&m->listeners, w->seat, w->process.group))
-		up(m, w, now_ms);
 }
 
 void
@@ -219,7 +167,7 @@ watch_trap(struct master *m, struct worker *w, bool hung_up, int64_t now_ms)
 	case TRAP_BOUND:
 		break;
 	case TRAP_LISTENS:
-		watch_listens(m, w, ev.listener, ev.pid, now_ms);
+		ready_listens(m, w, ev.listener, ev.pid, now_ms);
 		break;
 	case TRAP_REFUSED:
 		snprintf(w->refused, sizeof(w->refused), "%.*s",
@@ -228,32 +176,6 @@ watch_trap(struct master *m, struct worker *w, bool hung_up, int64_t now_ms)
 	case TRAP_UNSHARED:
 		log_warnx("worker %d: %s", w->id, ev.text);
 		break;
-	}
-}
-
-bool
-watch_ready(struct master *m, pid_t pid, int64_t now_ms)
-{
-	struct worker *w;
-
-	w = pool_owner(&m->pool, pid);
-	if (w == NULL)
-		return false;
-	if (m->plan.ready != PLAN_READY_ALIVE)
-		up(m, w, now_ms);
-	return true;
-}
-
-void
-watch_notify(struct master *m, int64_t now_ms)
-{
-	bool ready;
-	pid_t pid;
-
-	while (notify_read(m->notify_fd, &ready, &pid)) {
-		if (ready && !watch_ready(m, pid, now_ms))
-			log_debug("READY=1 of process %d: not a worker's",
-			    (int)pid);
 	}
 }
 
@@ -285,20 +207,7 @@ look_at_drain(struct master *m, struct worker *w, int64_t now_ms)
 		    &m->calm, w->deadline_ms - now_ms, now_ms);
 	if (w->drain == NULL || m->listeners.steered[w->seat] ||
 	    drain_look(w->drain, &m->listeners, now_ms))
-		step(m, w, WORKER_DRAINED, now_ms);
-}
-
-/* A worker that listens, but not on all that is expected: which is missing is
- * said when its time is over. */
-static void
-note_missing(struct master *m, struct worker *w)
-{
-	char text[WORKER_REFUSED_MAX];
-
-	if (m->plan.ready == PLAN_READY_LISTEN && w->process.listen_pid != 0 &&
-	    listeners_missing(&m->listeners, w->seat, w->process.group, text,
-	    sizeof(text)) > 0)
-		snprintf(w->missing, sizeof(w->missing), "%s", text);
+		worker_step(w, WORKER_DRAINED, &m->pool.rules, now_ms);
 }
 
 static void
@@ -310,11 +219,11 @@ due(struct master *m, struct worker *w, int64_t now_ms)
 		return;
 	}
 	if (w->alive_ms != 0 && w->alive_ms <= now_ms)
-		up(m, w, now_ms);
+		ready_up(m, w, now_ms);
 	if (w->deadline_ms != 0 && w->deadline_ms <= now_ms) {
 		if (w->state == WORKER_STARTING)
-			note_missing(m, w);
-		step(m, w, WORKER_TIMEOUT, now_ms);
+			ready_note_missing(m, w);
+		worker_step(w, WORKER_TIMEOUT, &m->pool.rules, now_ms);
 	}
 	if (w->state == WORKER_DRAINING)
 		look_at_drain(m, w, now_ms);

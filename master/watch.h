@@ -8,8 +8,6 @@
 #include "master/master.h"
 
 enum {
-	WATCH_HANDED_MS = 1000,		/* alive for so long is ready, for one
-					   that was handed its sockets */
 	WATCH_REST_MS = 10000,		/* for processes that outlive SIGKILL */
 };
 
@@ -22,17 +20,6 @@ void	 watch_birth(struct master *m, struct worker *w, int64_t now_ms);
 /* A worker's trap_fd is readable, or has hung up. */
 void	 watch_trap(struct master *m, struct worker *w, bool hung_up,
 	    int64_t now_ms);
-
-/* A process said READY=1 by sd_notify. */
-void	 watch_notify(struct master *m, int64_t now_ms);
-
-/* A process said READY on its connection. Returns false if pid is no
- * worker's. */
-bool	 watch_ready(struct master *m, pid_t pid, int64_t now_ms);
-
-/* The worker listens, as its process pid has said. */
-void	 watch_listens(struct master *m, struct worker *w,
-	    struct listener *l, pid_t pid, int64_t now_ms);
 
 /* Do what is due. */
 void	 watch_deadlines(struct master *m, int64_t now_ms);
