@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "master/master.h"
 #include "master/node/channel.h"
+#include "master/nodes.h"
 #include "master/post.h"
 #include "master/ready.h"
 #include "master/request.h"
@@ -285,8 +286,8 @@ fill(struct pollset *set, const struct master *m)
 			    SOURCE_TRAP, w);
 		if (w->node != NULL)
 			watch_fd(set, node_fd(w->node),
-			    (short)((m->held ? 0 : POLLIN) |
-			    (node_pending(w->node) && !m->gathering ?
+			    (short)((m->post.held ? 0 : POLLIN) |
+			    (node_pending(w->node) && !m->post.gathering ?
 			    POLLOUT : 0)),
 			    SOURCE_NODE, w);
 	}
@@ -296,9 +297,9 @@ fill(struct pollset *set, const struct master *m)
 		watch_fd(set, m->control.fd, POLLIN, SOURCE_CONTROL, NULL);
 	for (c = m->clients.conns; c != NULL; c = c->next)
 		watch_fd(set, c->fd,
-		    (short)((conn_wants_output(c) && !m->gathering ?
+		    (short)((conn_wants_output(c) && !m->post.gathering ?
 		    POLLOUT : 0) |
-		    (conn_wants_input(c) && !post_is_held(m, c) ? POLLIN : 0)),
+		    (conn_wants_input(c) && !post_is_held(&m->post, c) ? POLLIN : 0)),
 		    SOURCE_CONN, c);
 }
 
@@ -319,8 +320,9 @@ timeout(const struct master *m)
 	sooner(&next_ms, stuck_next(m));
 	sooner(&next_ms, reload_deadline(&m->reload, &m->pool, now_ms));
 	sooner(&next_ms, clients_next(&m->clients));
-	sooner(&next_ms, post_next(m));
-	if (m->gathering)
+	sooner(&next_ms, post_next(&m->post));
+	sooner(&next_ms, nodes_next(m));
+	if (m->post.gathering)
 		return 0;
 	if (next_ms == 0)
 		return -1;
@@ -391,7 +393,7 @@ act_on_workers(struct master *m, const struct pollset *set, int64_t now_ms)
 			watch_trap(m, w, (revents & POLLIN) == 0, now_ms);
 		if (set->sources[i].kind == SOURCE_NODE &&
 		    (revents & (POLLIN | POLLHUP | POLLERR)) != 0)
-			post_node(m, w, now_ms);
+			nodes_read(m, w, now_ms);
 		if (set->sources[i].kind == SOURCE_NOTIFY)
 			ready_notified(m, now_ms);
 	}
@@ -434,7 +436,11 @@ loop(struct master *m)
 		stuck_look(m, now_ms);
 		act_on_clients(m, &set, now_ms);
 		turn(m, now_ms);
-		post_turn(m, now_ms);
+		if (!post_gather(&m->post)) {
+			post_write(m->clients.conns);
+			nodes_write(m, now_ms);
+		}
+		post_hold(&m->post, now_ms);
 		clients_sweep(&m->clients, now_ms);
 	}
 	free(set.fds);

@@ -1,6 +1,7 @@
 /*
- * What workers and clients say to the bus, and what it says to them: the bus
- * on one side, connections and workers on the other.
+ * The bus for connections: what clients and workers say on theirs, and when
+ * what is queued is written. Knows the bus, connections and whose process is
+ * which worker's.
  */
 #ifndef MASTER_POST_H
 #define MASTER_POST_H
@@ -9,34 +10,49 @@
 #include <stdint.h>
 
 #include "ipc.h"
-#include "master/master.h"
+#include "master/bus/bus.h"
+#include "master/control/conn.h"
+#include "master/worker/pool.h"
+
+struct post {
+	struct bus *bus;
+	const struct pool *pool;	/* to tell whose a process is */
+	uint64_t strangers;		/* who have come to the bus so far */
+	uint64_t turned_seq;		/* of the bus, as of the last turn */
+	uint64_t written_end;		/* of the stream, as last written out */
+	bool	 gathering;		/* messages come: more are waited for,
+					   not longer than a turn */
+	bool	 held;			/* who sends messages, for subscribers
+					   that are behind … */
+	int64_t	 hold_ms;		/* … until then at most; 0 */
+};
 
 /* Tell whether a type is a message or SUBSCRIBE. */
 bool	 post_is_for_bus(unsigned type);
 
 /* Answer a request of such a type. */
-void	 post_handle(struct master *m, struct conn *c,
+void	 post_handle(struct post *post, struct conn *c,
 	    const struct crr_frame *f);
 
 /* Find out who is at the other end of a connection: c->who. */
-void	 post_identify(struct master *m, struct conn *c);
+void	 post_identify(struct post *post, struct conn *c);
 
-/* Node's channel of a worker: act on what it says, and drop it at its end. */
-void	 post_node(struct master *m, struct worker *w, int64_t now_ms);
-
-/* The worker has ended: act on its last words, and hang up. */
-void	 post_leave(struct master *m, struct worker *w, int64_t now_ms);
+/* A worker on the bus, as its leader speaks for it. */
+struct bus_identity post_identity(const struct worker *w);
 
 /*
- * Write what is queued to all who take it, drop what is too much, and decide
- * whether senders are held. At the end of a turn of the loop.
+ * The end of a turn, in three: whether to wait a turn for more before what is
+ * queued is written; if not, write it; then drop what is too much, and decide
+ * whether senders are held.
  */
-void	 post_turn(struct master *m, int64_t now_ms);
+bool	 post_gather(struct post *post);
+void	 post_write(struct conn *conns);
+void	 post_hold(struct post *post, int64_t now_ms);
 
-/* When post_turn is due though nothing happens, or 0. */
-int64_t	 post_next(const struct master *m);
+/* When post_hold is due though nothing happens, or 0. */
+int64_t	 post_next(const struct post *post);
 
 /* Tell whether a connection is not to be read from now. */
-bool	 post_is_held(const struct master *m, const struct conn *c);
+bool	 post_is_held(const struct post *post, const struct conn *c);
 
 #endif

@@ -116,7 +116,7 @@ allowed(struct master *m, struct conn *c, unsigned type)
 	if (type != CRR_READY && type != CRR_RELOAD &&
 	    !post_is_for_bus(type))
 		return false;
-	post_identify(m, c);
+	post_identify(&m->post, c);
 	return c->who.worker != -1;
 }
 
@@ -135,7 +135,7 @@ request_handle(struct master *m, struct conn *c, const struct crr_frame *f,
 		return;
 	}
 	if (post_is_for_bus(f->type)) {
-		post_handle(m, c, f);
+		post_handle(&m->post, c, f);
 		return;
 	}
 	if (c->wait != CONN_WAIT_NOTHING) {

@@ -217,6 +217,8 @@ setup_begin(struct master *m)
 	m->launch.notify = m->notify_fd == -1 ? NULL : m->notify_name;
 	if (bus_init(&m->bus, plan->retain) == -1)
 		fatal(1, "--retain");
+	m->post.bus = &m->bus;
+	m->post.pool = &m->pool;
 	if (pool_init(&m->pool, &m->launch, plan->workers, plan->surge) == -1)
 		fatal(1, "workers");
 }

@@ -12,6 +12,7 @@
 #include "master/drain/halfopen.h"
 #include "master/node/cluster.h"
 #include "master/plan.h"
+#include "master/post.h"
 #include "master/socket/listener.h"
 #include "master/worker/pool.h"
 #include "master/worker/process.h"
@@ -28,14 +29,7 @@ struct master {
 	struct clients clients;
 	struct bus bus;
 	struct cluster cluster;
-	uint64_t strangers;		/* who have come to the bus so far */
-	uint64_t turned_seq;		/* of the bus, as of the last turn */
-	uint64_t written_end;		/* of the stream, as last written out */
-	bool	 gathering;		/* messages come: more are waited for,
-					   not longer than a turn */
-	bool	 held;			/* who sends messages, for subscribers
-					   that are behind … */
-	int64_t	 hold_ms;		/* … until then at most; 0 */
+	struct post post;
 	int	 signal_fd;
 	int	 notify_fd;		/* -1: none */
 	char	 notify_name[64];

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "master/drain/drain.h"
-#include "master/post.h"
+#include "master/nodes.h"
 #include "master/ready.h"
 #include "master/trap/trap.h"
 #include "master/watch.h"
@@ -69,7 +69,7 @@ ended(struct master *m, struct worker *w, int wstatus, int64_t now_ms)
 
 	hint_at_daemon(w, wstatus);
 	watch_birth(m, w, now_ms);
-	post_leave(m, w, now_ms);
+	nodes_leave(m, w, now_ms);
 	worker_ended(w, wstatus, &m->pool.rules, now_ms);
 	listeners_release(&m->listeners, w->seat, true);
 	/* It may have shut its listening socket down, which is ours too. */
