@@ -16,8 +16,8 @@
 #include "master/request.h"
 #include "master/setup.h"
 #include "master/signals.h"
-#include "master/stuck.h"
-#include "master/watch.h"
+#include "master/steering.h"
+#include "master/supervise.h"
 
 enum {
 	LAST_WORDS_MS = 1000,		/* for clients to take the last answer */

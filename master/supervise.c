@@ -9,8 +9,8 @@
 #include "master/drain/drain.h"
 #include "master/nodes.h"
 #include "master/ready.h"
+#include "master/supervise.h"
 #include "master/trap/trap.h"
-#include "master/watch.h"
 #include "master/worker/system.h"
 
 /* Why a worker went, for people; nothing where it went as it was told. */

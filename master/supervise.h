@@ -2,8 +2,8 @@
  * What the master sees of its workers, made into events of theirs: births,
  * ends, calls that are trapped, words of readiness, deadlines, drains.
  */
-#ifndef MASTER_WATCH_H
-#define MASTER_WATCH_H
+#ifndef MASTER_SUPERVISE_H
+#define MASTER_SUPERVISE_H
 
 #include "master/master.h"
 

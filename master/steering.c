@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "master/socket/diag.h"
-#include "master/stuck.h"
+#include "master/steering.h"
 
 struct oldest {
 	const struct listeners *listeners;

@@ -3,8 +3,8 @@
  * for seconds. Nothing new is steered there until they accept again; with
  * --hang they are replaced, and the successor serves what is queued.
  */
-#ifndef MASTER_STUCK_H
-#define MASTER_STUCK_H
+#ifndef MASTER_STEERING_H
+#define MASTER_STEERING_H
 
 #include "master/master.h"
 
