@@ -233,7 +233,7 @@ act_on_signals(struct master *m, int64_t now_ms)
 
 	signals_drain();
 	if (signals_take(SIGCHLD))
-		watch_reap(m, now_ms);
+		supervise_reap(m, now_ms);
 	if (signals_take(SIGHUP))
 		hang_up(m, now_ms);
 	term = signals_take(SIGTERM);
@@ -316,7 +316,7 @@ timeout(const struct master *m)
 {
 	int64_t next_ms = 0, now_ms = clock_now();
 
-	sooner(&next_ms, watch_next(m));
+	sooner(&next_ms, supervise_next(m));
 	sooner(&next_ms, stuck_next(m));
 	sooner(&next_ms, reload_deadline(&m->reload, &m->pool, now_ms));
 	sooner(&next_ms, clients_next(&m->clients));
@@ -387,10 +387,10 @@ act_on_workers(struct master *m, const struct pollset *set, int64_t now_ms)
 			continue;
 		if (set->sources[i].kind == SOURCE_BIRTH &&
 		    set->fds[i].fd == w->process.birth_fd)
-			watch_birth(m, w, now_ms);
+			supervise_birth(m, w, now_ms);
 		if (set->sources[i].kind == SOURCE_TRAP &&
 		    set->fds[i].fd == w->process.trap_fd)
-			watch_trap(m, w, (revents & POLLIN) == 0, now_ms);
+			supervise_trap(m, w, (revents & POLLIN) == 0, now_ms);
 		if (set->sources[i].kind == SOURCE_NODE &&
 		    (revents & (POLLIN | POLLHUP | POLLERR)) != 0)
 			nodes_read(m, w, now_ms);
@@ -431,8 +431,8 @@ loop(struct master *m)
 		if (set.fds[0].revents != 0)
 			act_on_signals(m, now_ms);
 		act_on_workers(m, &set, now_ms);
-		watch_first_start(m, now_ms);
-		watch_deadlines(m, now_ms);
+		supervise_first_start(m, now_ms);
+		supervise_deadlines(m, now_ms);
 		stuck_look(m, now_ms);
 		act_on_clients(m, &set, now_ms);
 		turn(m, now_ms);

@@ -13,9 +13,13 @@
 #include "master/trap/trap.h"
 #include "master/worker/system.h"
 
+enum {
+	REST_MS = 10000,		/* for processes that outlive SIGKILL */
+};
+
 /* Why a worker went, for people; nothing where it went as it was told. */
 static void
-describe(const struct worker *w, enum worker_state was, int64_t now_ms,
+describe_end(const struct worker *w, enum worker_state was, int64_t now_ms,
     char *text, size_t size)
 {
 	int64_t pause;
@@ -43,7 +47,7 @@ tell_down(struct master *m, const struct worker *w, pid_t pid,
 	ev.worker = w->id;
 	ev.pid = (int)pid;
 	ev.generation = w->generation;
-	describe(w, was, now_ms, ev.text, sizeof(ev.text));
+	describe_end(w, was, now_ms, ev.text, sizeof(ev.text));
 	clients_tell(&m->clients, &ev);
 }
 
@@ -62,13 +66,13 @@ hint_at_daemon(const struct worker *w, int wstatus)
 }
 
 static void
-ended(struct master *m, struct worker *w, int wstatus, int64_t now_ms)
+note_end(struct master *m, struct worker *w, int wstatus, int64_t now_ms)
 {
 	enum worker_state was = w->state;
 	pid_t pid = w->process.pid;
 
 	hint_at_daemon(w, wstatus);
-	watch_birth(m, w, now_ms);
+	supervise_birth(m, w, now_ms);
 	nodes_leave(m, w, now_ms);
 	worker_ended(w, wstatus, &m->pool.rules, now_ms);
 	listeners_release(&m->listeners, w->seat, true);
@@ -92,7 +96,7 @@ fail_start(struct master *m, const struct worker *w, int64_t now_ms)
 }
 
 void
-watch_first_start(struct master *m, int64_t now_ms)
+supervise_first_start(struct master *m, int64_t now_ms)
 {
 	const struct worker *w;
 	int i;
@@ -110,7 +114,7 @@ watch_first_start(struct master *m, int64_t now_ms)
  * left of its group is killed before.
  */
 void
-watch_reap(struct master *m, int64_t now_ms)
+supervise_reap(struct master *m, int64_t now_ms)
 {
 	struct worker *w;
 	siginfo_t info;
@@ -127,12 +131,12 @@ watch_reap(struct master *m, int64_t now_ms)
 		if (waitpid(info.si_pid, &wstatus, WNOHANG) <= 0)
 			return;
 		if (w != NULL)
-			ended(m, w, wstatus, now_ms);
+			note_end(m, w, wstatus, now_ms);
 	}
 }
 
 void
-watch_birth(struct master *m, struct worker *w, int64_t now_ms)
+supervise_birth(struct master *m, struct worker *w, int64_t now_ms)
 {
 	enum process_news news;
 	int had_trap;
@@ -150,7 +154,7 @@ watch_birth(struct master *m, struct worker *w, int64_t now_ms)
 }
 
 void
-watch_trap(struct master *m, struct worker *w, bool hung_up, int64_t now_ms)
+supervise_trap(struct master *m, struct worker *w, bool hung_up, int64_t now_ms)
 {
 	struct trap_event ev;
 
@@ -184,7 +188,7 @@ watch_trap(struct master *m, struct worker *w, bool hung_up, int64_t now_ms)
 static void
 end_rest(struct master *m, struct worker *w, int64_t now_ms)
 {
-	if (now_ms - w->since_ms > WATCH_REST_MS) {
+	if (now_ms - w->since_ms > REST_MS) {
 		log_warnx("worker %d: processes of it outlive SIGKILL", w->id);
 		process_gone(&w->process);
 		w->rest_ms = 0;
@@ -211,7 +215,7 @@ look_at_drain(struct master *m, struct worker *w, int64_t now_ms)
 }
 
 static void
-due(struct master *m, struct worker *w, int64_t now_ms)
+meet_deadline(struct master *m, struct worker *w, int64_t now_ms)
 {
 	if (w->rest_ms != 0) {
 		if (w->rest_ms <= now_ms)
@@ -234,16 +238,16 @@ due(struct master *m, struct worker *w, int64_t now_ms)
 }
 
 void
-watch_deadlines(struct master *m, int64_t now_ms)
+supervise_deadlines(struct master *m, int64_t now_ms)
 {
 	int i;
 
 	for (i = 0; i < m->pool.nseats; i++)
-		due(m, m->pool.seat[i], now_ms);
+		meet_deadline(m, m->pool.seat[i], now_ms);
 }
 
 int64_t
-watch_next(const struct master *m)
+supervise_next(const struct master *m)
 {
 	const struct worker *w;
 	int64_t next, one;
