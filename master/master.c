@@ -11,6 +11,7 @@
 #include "master/master.h"
 #include "master/node/channel.h"
 #include "master/nodes.h"
+#include "master/order.h"
 #include "master/post.h"
 #include "master/ready.h"
 #include "master/request.h"
@@ -44,211 +45,6 @@ struct pollset {
 	struct source *sources;
 	size_t	 n, size;
 };
-
-static void
-tell(struct master *m, enum crr_event kind, int count, const char *text)
-{
-	struct event ev;
-
-	event_init(&ev, kind);
-	ev.generation = m->pool.rules.generation;
-	ev.count = (unsigned)count;
-	snprintf(ev.text, sizeof(ev.text), "%s", text);
-	clients_tell(&m->clients, &ev);
-}
-
-unsigned
-master_reload(struct master *m, int64_t now_ms)
-{
-	bool begins = !m->reload.active;
-	unsigned run;
-
-	run = reload_request(&m->reload, &m->pool, now_ms);
-	m->clients.run = m->reload.run;
-	if (begins)
-		tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
-	return run;
-}
-
-void
-master_reset(struct master *m, int64_t now_ms)
-{
-	if (!m->reload.active)
-		return;
-	tell(m, CRR_EVENT_RELOAD_RESET, reload_new_workers(&m->reload, &m->pool),
-	    "");
-	reload_end(&m->reload, &m->pool, now_ms);
-	clients_reloaded(&m->clients, m->reload.run + 1, "the reload was reset");
-}
-
-int
-master_scale(struct master *m, int n, int64_t now_ms)
-{
-	if (listeners_grow(&m->listeners, n + m->pool.surge) == -1 ||
-	    pool_want(&m->pool, n) == -1)
-		return -1;
-	m->launch.workers = n;
-	m->scaling = true;
-	pool_turn(&m->pool, now_ms);
-	return 0;
-}
-
-void
-master_stop(struct master *m, bool now, int64_t now_ms)
-{
-	if (!m->pool.stopping && m->been_ready)
-		tell(m, CRR_EVENT_MASTER_STOPPING, 0, "");
-	m->reload.active = false;
-	pool_stop(&m->pool, now, now_ms);
-}
-
-static void
-end_reload(struct master *m, enum reload_outcome outcome, int64_t now_ms)
-{
-	int n = reload_new_workers(&m->reload, &m->pool);
-	const char *why = NULL;
-
-	if (outcome == RELOAD_FAILED) {
-		why = m->reload.why;
-		tell(m, CRR_EVENT_RELOAD_FAILED, n, why);
-		log_warnx("reload failed: %s", why);
-	} else {
-		stuck_close_stranded(m);
-		listeners_complete(&m->listeners, m->reload.generation);
-		tell(m, CRR_EVENT_RELOAD_COMPLETE, n, "");
-	}
-	clients_reloaded(&m->clients, m->reload.run, why);
-	if (!reload_next(&m->reload, &m->pool, now_ms))
-		return;
-	m->clients.run = m->reload.run;
-	tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
-}
-
-static void
-check_scaled(struct master *m)
-{
-	if (!m->scaling || !pool_settled(&m->pool) || m->reload.active)
-		return;
-	m->scaling = false;
-	stuck_close_stranded(m);
-	tell(m, CRR_EVENT_SCALED, m->pool.wanted, "");
-	clients_scaled(&m->clients, NULL);
-}
-
-static bool
-accepts(const struct worker *w)
-{
-	return worker_serves(w) && !w->stuck;
-}
-
-static bool
-comes_back(const struct worker *w)
-{
-	return w->wanted && w->state != WORKER_DOWN;
-}
-
-static int
-choose(const struct pool *pool, bool (*is_good)(const struct worker *),
-    bool *ready)
-{
-	int i, n;
-
-	n = 0;
-	for (i = 0; i < pool->nseats; i++) {
-		ready[i] = is_good(pool->seat[i]);
-		n += ready[i];
-	}
-	return n;
-}
-
-/* The seats that new connections are to go to; nobody ready: those whose
- * worker starts again. */
-static void
-steer(struct master *m)
-{
-	bool ready[PLAN_WORKERS_MAX + PLAN_SURGE_MAX];
-
-	if (choose(&m->pool, accepts, ready) == 0 &&
-	    choose(&m->pool, worker_serves, ready) == 0)
-		choose(&m->pool, comes_back, ready);
-	if (listeners_steer(&m->listeners, ready) == -1)
-		log_warn("steering");
-}
-
-static void
-turn(struct master *m, int64_t now_ms)
-{
-	enum reload_outcome outcome;
-
-	pool_turn(&m->pool, now_ms);
-	outcome = reload_turn(&m->reload, &m->pool, now_ms);
-	if (outcome != RELOAD_GOES_ON)
-		end_reload(m, outcome, now_ms);
-	steer(m);
-	if (!m->settled && pool_settled(&m->pool)) {
-		m->settled = true;
-		listeners_complete(&m->listeners, 1);
-	}
-	check_scaled(m);
-}
-
-static void
-scale_by(struct master *m, int by, int64_t now_ms)
-{
-	int n = m->pool.wanted + by;
-
-	if (n < 1 || n > PLAN_WORKERS_MAX || m->pool.stopping)
-		return;
-	clients_scaled(&m->clients, "another number of workers was asked for");
-	if (master_scale(m, n, now_ms) == -1)
-		log_warn("can't scale to %d workers", n);
-}
-
-/* The terminal that we were started from has been closed: nobody is there any
- * more to type Ctrl-C. */
-static void
-hang_up(struct master *m, int64_t now_ms)
-{
-	if (m->had_terminal && !signals_have_terminal())
-		master_stop(m, false, now_ms);
-	else if (!m->pool.stopping)
-		master_reload(m, now_ms);
-}
-
-static void
-pass_on(struct master *m, int sig)
-{
-	int i;
-
-	for (i = 0; i < m->pool.nseats; i++) {
-		if (worker_runs(m->pool.seat[i]))
-			process_signal(&m->pool.seat[i]->process, sig);
-	}
-}
-
-static void
-act_on_signals(struct master *m, int64_t now_ms)
-{
-	bool term, interrupt;
-
-	signals_drain();
-	if (signals_take(SIGCHLD))
-		supervise_reap(m, now_ms);
-	if (signals_take(SIGHUP))
-		hang_up(m, now_ms);
-	term = signals_take(SIGTERM);
-	interrupt = signals_take(SIGINT);
-	if (term || interrupt)
-		master_stop(m, m->pool.stopping, now_ms);
-	if (signals_take(SIGQUIT))
-		master_stop(m, true, now_ms);
-	if (signals_take(SIGTTIN))
-		scale_by(m, 1, now_ms);
-	if (signals_take(SIGTTOU))
-		scale_by(m, -1, now_ms);
-	if (signals_take(SIGUSR1))
-		pass_on(m, SIGUSR1);
-}
 
 static void
 watch_fd(struct pollset *set, int fd, short events, enum source_kind kind,
@@ -317,7 +113,7 @@ timeout(const struct master *m)
 	int64_t next_ms = 0, now_ms = clock_now();
 
 	sooner(&next_ms, supervise_next(m));
-	sooner(&next_ms, stuck_next(m));
+	sooner(&next_ms, steering_next(m));
 	sooner(&next_ms, reload_deadline(&m->reload, &m->pool, now_ms));
 	sooner(&next_ms, clients_next(&m->clients));
 	sooner(&next_ms, post_next(&m->post));
@@ -429,13 +225,13 @@ loop(struct master *m)
 			fatal(1, "poll");
 		now_ms = clock_now();
 		if (set.fds[0].revents != 0)
-			act_on_signals(m, now_ms);
+			signals_act(m, now_ms);
 		act_on_workers(m, &set, now_ms);
 		supervise_first_start(m, now_ms);
 		supervise_deadlines(m, now_ms);
-		stuck_look(m, now_ms);
+		steering_look(m, now_ms);
 		act_on_clients(m, &set, now_ms);
-		turn(m, now_ms);
+		order_turn(m, now_ms);
 		if (!post_gather(&m->post)) {
 			post_write(m->clients.conns);
 			nodes_write(m, now_ms);
@@ -457,7 +253,7 @@ say_goodbye(struct master *m)
 	size_t i;
 
 	if (m->been_ready)
-		tell(m, CRR_EVENT_MASTER_STOPPED, 0, "");
+		order_tell(m, CRR_EVENT_MASTER_STOPPED, 0, "");
 	clients_stopped(&m->clients);
 	end_ms = clock_now() + LAST_WORDS_MS;
 	for (;;) {
@@ -494,8 +290,8 @@ master_main(int argc, char **argv)
 	log_set_dropping();
 	m.clients.quiet = m.plan.quiet;
 	setup_begin(&m);
-	tell(&m, CRR_EVENT_MASTER_STARTING, m.plan.workers, "");
-	turn(&m, clock_now());
+	order_tell(&m, CRR_EVENT_MASTER_STARTING, m.plan.workers, "");
+	order_turn(&m, clock_now());
 	loop(&m);
 	say_goodbye(&m);
 	setup_end(&m);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "master/node/channel.h"
 #include "master/nodes.h"
+#include "master/order.h"
 #include "master/ready.h"
 
 enum {
@@ -76,10 +77,10 @@ act_on(struct master *m, struct worker *w, const struct node_said *said,
 		break;
 	case NODE_RELOAD:
 		if (!m->pool.stopping)
-			master_reload(m, now_ms);
+			order_reload(m, now_ms);
 		break;
 	case NODE_RESET:
-		master_reset(m, now_ms);
+		order_reset(m, now_ms);
 		break;
 	case NODE_SAVE:
 	case NODE_DELETE:

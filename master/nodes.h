@@ -5,7 +5,7 @@
 #ifndef MASTER_NODES_H
 #define MASTER_NODES_H
 
-#include "master/master.h"
+#include "master/state.h"
 
 /* A worker's channel is readable: act on what it says, and hang up at its
  * end. */

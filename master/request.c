@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "master/order.h"
 #include "master/post.h"
 #include "master/ready.h"
 #include "master/request.h"
@@ -37,7 +38,7 @@ reload(struct master *m, struct conn *c, const struct crr_frame *f,
 	if ((flags & CRR_RELOAD_RESET) != 0) {
 		if (busy)
 			send_event(c, f->id, CRR_EVENT_RELOAD_RESET);
-		master_reset(m, now_ms);
+		order_reset(m, now_ms);
 		conn_send(c, CRR_DONE, f->id, NULL, 0);
 		return;
 	}
@@ -45,7 +46,7 @@ reload(struct master *m, struct conn *c, const struct crr_frame *f,
 		send_event(c, f->id, CRR_EVENT_RELOAD_PENDING);
 	clients_wait(c, CONN_WAIT_RELOAD, f->id);
 	c->wait_run = m->reload.run + 1;
-	master_reload(m, now_ms);
+	order_reload(m, now_ms);
 	if ((flags & CRR_RELOAD_NOWAIT) != 0)
 		clients_answer(c, NULL);
 }
@@ -74,7 +75,7 @@ scale(struct master *m, struct conn *c, const struct crr_frame *f,
 		return;
 	}
 	clients_scaled(&m->clients, "another number of workers was asked for");
-	if (master_scale(m, (int)n, now_ms) == -1)
+	if (order_scale(m, (int)n, now_ms) == -1)
 		conn_error(c, f->id, "can't scale to %d workers: %s", (int)n,
 		    strerror(errno));
 	else
@@ -92,7 +93,7 @@ stop(struct master *m, struct conn *c, const struct crr_frame *f,
 		return;
 	}
 	clients_wait(c, CONN_WAIT_STOP, f->id);
-	master_stop(m, (flags & CRR_STOP_NOW) != 0, now_ms);
+	order_stop(m, (flags & CRR_STOP_NOW) != 0, now_ms);
 }
 
 static void

@@ -2,7 +2,7 @@
 #ifndef MASTER_REQUEST_H
 #define MASTER_REQUEST_H
 
-#include "master/master.h"
+#include "master/state.h"
 
 /* Answer one request, or note that the client waits. */
 void	 request_handle(struct master *m, struct conn *c,

@@ -6,7 +6,7 @@
 #ifndef MASTER_SETUP_H
 #define MASTER_SETUP_H
 
-#include "master/master.h"
+#include "master/state.h"
 
 /* Make all that m->plan asks for; no worker is started yet. */
 void	 setup_begin(struct master *m);

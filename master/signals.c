@@ -4,27 +4,124 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "master/order.h"
 #include "master/signals.h"
-
-static const int caught[] = {
-	SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1,
-};
-
-enum { NCAUGHT = sizeof(caught) / sizeof(caught[0]) };
+#include "master/supervise.h"
 
 static int pipe_fd[2] = { -1, -1 };
-static volatile sig_atomic_t came[NCAUGHT];
+static volatile sig_atomic_t came[NSIG];
+
+/* Tell whether sig has come since it was last asked for. */
+static bool
+take_signal(int sig)
+{
+	bool has_come = came[sig];
+
+	came[sig] = 0;
+	return has_come;
+}
+
+bool
+signals_have_terminal(void)
+{
+	int fd;
+
+	fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	if (fd == -1)
+		return false;
+	close(fd);
+	return true;
+}
+
+static void
+scale_by(struct master *m, int by, int64_t now_ms)
+{
+	int n = m->pool.wanted + by;
+
+	if (n < 1 || n > PLAN_WORKERS_MAX || m->pool.stopping)
+		return;
+	clients_scaled(&m->clients, "another number of workers was asked for");
+	if (order_scale(m, n, now_ms) == -1)
+		log_warn("can't scale to %d workers", n);
+}
+
+/* The terminal that we were started from has been closed: nobody is there any
+ * more to type Ctrl-C. */
+static void
+take_hangup(struct master *m, int64_t now_ms)
+{
+	if (m->had_terminal && !signals_have_terminal())
+		order_stop(m, false, now_ms);
+	else if (!m->pool.stopping)
+		order_reload(m, now_ms);
+}
+
+static void
+pass_on_usr1(struct master *m, int64_t now_ms)
+{
+	int i;
+
+	(void)now_ms;
+	for (i = 0; i < m->pool.nseats; i++) {
+		if (worker_runs(m->pool.seat[i]))
+			process_signal(&m->pool.seat[i]->process,
+			    SIGUSR1);
+	}
+}
+
+/* Both at once, as a terminal and a script may send them, are one stop: the
+ * second one would be in a hurry. */
+static void
+stop(struct master *m, int64_t now_ms)
+{
+	take_signal(SIGTERM);
+	take_signal(SIGINT);
+	order_stop(m, m->pool.stopping, now_ms);
+}
+
+static void
+stop_now(struct master *m, int64_t now_ms)
+{
+	order_stop(m, true, now_ms);
+}
+
+static void
+add_worker(struct master *m, int64_t now_ms)
+{
+	scale_by(m, 1, now_ms);
+}
+
+static void
+drop_worker(struct master *m, int64_t now_ms)
+{
+	scale_by(m, -1, now_ms);
+}
+
+/* What each signal does, in the order in which they are acted on: a worker that
+ * has ended must not be sent another signal. */
+static const struct {
+	int	 sig;
+	void	(*act)(struct master *m, int64_t now_ms);
+} actions[] = {
+	{ SIGCHLD,	supervise_reap },
+	{ SIGHUP,	take_hangup },
+	{ SIGTERM,	stop },
+	{ SIGINT,	stop },
+	{ SIGQUIT,	stop_now },
+	{ SIGTTIN,	add_worker },
+	{ SIGTTOU,	drop_worker },
+	{ SIGUSR1,	pass_on_usr1 },
+};
+
+enum { NACTIONS = sizeof(actions) / sizeof(actions[0]) };
 
 static void
 catch(int sig)
 {
 	int error = errno;
-	int i;
 
-	for (i = 0; i < NCAUGHT; i++) {
-		if (caught[i] == sig)
-			came[i] = 1;
-	}
+	came[sig] = 1;
 	(void)!write(pipe_fd[1], "", 1);
 	errno = error;
 }
@@ -42,7 +139,7 @@ signals_open(void)
 {
 	struct sigaction sa;
 	sigset_t none;
-	int i;
+	size_t i;
 
 	if (pipe(pipe_fd) == -1 || make_quiet(pipe_fd[0]) == -1 ||
 	    make_quiet(pipe_fd[1]) == -1)
@@ -51,8 +148,8 @@ signals_open(void)
 	sa.sa_handler = catch;
 	sa.sa_flags = SA_RESTART | SA_NOCLDSTOP;
 	sigfillset(&sa.sa_mask);
-	for (i = 0; i < NCAUGHT; i++)
-		sigaction(caught[i], &sa, NULL);
+	for (i = 0; i < NACTIONS; i++)
+		sigaction(actions[i].sig, &sa, NULL);
 	sa.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &sa, NULL);
 	/* Whoever started us may have blocked some. */
@@ -62,12 +159,18 @@ signals_open(void)
 }
 
 void
-signals_drain(void)
+signals_act(struct master *m, int64_t now_ms)
 {
 	char buf[64];
+	size_t i;
 
+	/* Before the flags are looked at: what comes later fills it again. */
 	while (read(pipe_fd[0], buf, sizeof(buf)) > 0)
 		continue;
+	for (i = 0; i < NACTIONS; i++) {
+		if (take_signal(actions[i].sig))
+			actions[i].act(m, now_ms);
+	}
 }
 
 /* The handler stays, and has nowhere to write any more. */
@@ -79,30 +182,4 @@ signals_close(void)
 	pipe_fd[0] = pipe_fd[1] = -1;
 	close(fd[0]);
 	close(fd[1]);
-}
-
-bool
-signals_take(int sig)
-{
-	int i;
-
-	for (i = 0; i < NCAUGHT; i++) {
-		if (caught[i] == sig && came[i]) {
-			came[i] = 0;
-			return true;
-		}
-	}
-	return false;
-}
-
-bool
-signals_have_terminal(void)
-{
-	int fd;
-
-	fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
-	if (fd == -1)
-		return false;
-	close(fd);
-	return true;
 }

@@ -2,7 +2,7 @@
 #ifndef MASTER_STATUS_H
 #define MASTER_STATUS_H
 
-#include "master/master.h"
+#include "master/state.h"
 
 /* Send all of it, DONE at the end. */
 void	 status_send(const struct master *m, struct conn *c, uint32_t id,

@@ -7,6 +7,12 @@
 #include "master/socket/diag.h"
 #include "master/steering.h"
 
+enum {
+	REST_MS = 1000,			/* between two looks while all is well */
+	LOOK_MS = 100,			/* while something waits */
+	AFTER_MS = 1000,		/* waiting for so long, none accepted */
+};
+
 struct oldest {
 	const struct listeners *listeners;
 	unsigned waited_ms;
@@ -31,7 +37,7 @@ waited(const struct master *m)
 	struct oldest o = { &m->listeners, 0 };
 
 	diag_visit(1U << DIAG_ESTABLISHED | 1U << DIAG_CLOSE_WAIT, note, &o);
-	return o.waited_ms < STUCK_REST_MS ? o.waited_ms : STUCK_REST_MS;
+	return o.waited_ms < REST_MS ? o.waited_ms : REST_MS;
 }
 
 static int
@@ -58,7 +64,7 @@ is_stuck(struct master *m, struct worker *w, int64_t now_ms)
 {
 	const int64_t hang_ms = m->plan.hang_ms;
 
-	if (!w->stuck && now_ms - w->waiting_ms >= STUCK_AFTER_MS &&
+	if (!w->stuck && now_ms - w->waiting_ms >= AFTER_MS &&
 	    count_serving(m) > 1) {
 		w->stuck = true;
 		log_warnx("worker %d (%d): %u connection%s waited for a "
@@ -117,7 +123,7 @@ close_queued(const struct queue *q)
 }
 
 void
-stuck_close_stranded(struct master *m)
+steering_close_stranded(struct master *m)
 {
 	const struct listeners *ls = &m->listeners;
 	unsigned n = 0;
@@ -137,7 +143,7 @@ stuck_close_stranded(struct master *m)
 }
 
 void
-stuck_look(struct master *m, int64_t now_ms)
+steering_look(struct master *m, int64_t now_ms)
 {
 	bool waiting = false;
 	int i;
@@ -151,15 +157,55 @@ stuck_look(struct master *m, int64_t now_ms)
 	for (i = 0; i < m->pool.nseats; i++)
 		listeners_release(&m->listeners, i, false);
 	if (!m->reload.active)
-		stuck_close_stranded(m);
-	m->stuck_ms = now_ms + (waiting ? STUCK_LOOK_MS : STUCK_REST_MS);
+		steering_close_stranded(m);
+	m->stuck_ms = now_ms + (waiting ? LOOK_MS : REST_MS);
 }
 
 int64_t
-stuck_next(const struct master *m)
+steering_next(const struct master *m)
 {
 	if (m->listeners.shared || m->listeners.n == 0 || m->pool.stopping ||
 	    (m->plan.hang_ms == 0 && count_serving(m) < 2))
 		return 0;
 	return m->stuck_ms;
+}
+
+static bool
+accepts(const struct worker *w)
+{
+	return worker_serves(w) && !w->stuck;
+}
+
+static bool
+comes_back(const struct worker *w)
+{
+	return w->wanted && w->state != WORKER_DOWN;
+}
+
+static int
+choose(const struct pool *pool, bool (*is_good)(const struct worker *),
+    bool *ready)
+{
+	int i, n;
+
+	n = 0;
+	for (i = 0; i < pool->nseats; i++) {
+		ready[i] = is_good(pool->seat[i]);
+		n += ready[i];
+	}
+	return n;
+}
+
+/* The seats that new connections are to go to; nobody ready: those whose
+ * worker starts again. */
+void
+steering_turn(struct master *m)
+{
+	bool ready[PLAN_WORKERS_MAX + PLAN_SURGE_MAX];
+
+	if (choose(&m->pool, accepts, ready) == 0 &&
+	    choose(&m->pool, worker_serves, ready) == 0)
+		choose(&m->pool, comes_back, ready);
+	if (listeners_steer(&m->listeners, ready) == -1)
+		log_warn("steering");
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "master/drain/drain.h"
 #include "master/nodes.h"
+#include "master/order.h"
 #include "master/ready.h"
 #include "master/supervise.h"
 #include "master/trap/trap.h"
@@ -92,7 +93,7 @@ fail_start(struct master *m, const struct worker *w, int64_t now_ms)
 		log_warnx("worker %d: %s before any worker was ready", w->id,
 		    w->ended);
 	m->code = w->code != 0 ? w->code : 1;
-	master_stop(m, true, now_ms);
+	order_stop(m, true, now_ms);
 }
 
 void

@@ -5,7 +5,7 @@
 #ifndef MASTER_SUPERVISE_H
 #define MASTER_SUPERVISE_H
 
-#include "master/master.h"
+#include "master/state.h"
 
 /* Reap what has ended, workers and strangers. */
 void	 supervise_reap(struct master *m, int64_t now_ms);

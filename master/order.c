@@ -1,0 +1,113 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "master/order.h"
+#include "master/steering.h"
+
+void
+order_tell(struct master *m, enum crr_event kind, int count, const char *text)
+{
+	struct event ev;
+
+	event_init(&ev, kind);
+	ev.generation = m->pool.rules.generation;
+	ev.count = (unsigned)count;
+	snprintf(ev.text, sizeof(ev.text), "%s", text);
+	clients_tell(&m->clients, &ev);
+}
+
+unsigned
+order_reload(struct master *m, int64_t now_ms)
+{
+	bool begins = !m->reload.active;
+	unsigned run;
+
+	run = reload_request(&m->reload, &m->pool, now_ms);
+	m->clients.run = m->reload.run;
+	if (begins)
+		order_tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
+	return run;
+}
+
+void
+order_reset(struct master *m, int64_t now_ms)
+{
+	if (!m->reload.active)
+		return;
+	order_tell(m, CRR_EVENT_RELOAD_RESET, reload_new_workers(&m->reload, &m->pool),
+	    "");
+	reload_end(&m->reload, &m->pool, now_ms);
+	clients_reloaded(&m->clients, m->reload.run + 1, "the reload was reset");
+}
+
+int
+order_scale(struct master *m, int n, int64_t now_ms)
+{
+	if (listeners_grow(&m->listeners, n + m->pool.surge) == -1 ||
+	    pool_want(&m->pool, n) == -1)
+		return -1;
+	m->launch.workers = n;
+	m->scaling = true;
+	pool_turn(&m->pool, now_ms);
+	return 0;
+}
+
+void
+order_stop(struct master *m, bool now, int64_t now_ms)
+{
+	if (!m->pool.stopping && m->been_ready)
+		order_tell(m, CRR_EVENT_MASTER_STOPPING, 0, "");
+	m->reload.active = false;
+	pool_stop(&m->pool, now, now_ms);
+}
+
+static void
+end_reload(struct master *m, enum reload_outcome outcome, int64_t now_ms)
+{
+	int n = reload_new_workers(&m->reload, &m->pool);
+	const char *why = NULL;
+
+	if (outcome == RELOAD_FAILED) {
+		why = m->reload.why;
+		order_tell(m, CRR_EVENT_RELOAD_FAILED, n, why);
+		log_warnx("reload failed: %s", why);
+	} else {
+		steering_close_stranded(m);
+		listeners_complete(&m->listeners, m->reload.generation);
+		order_tell(m, CRR_EVENT_RELOAD_COMPLETE, n, "");
+	}
+	clients_reloaded(&m->clients, m->reload.run, why);
+	if (!reload_next(&m->reload, &m->pool, now_ms))
+		return;
+	m->clients.run = m->reload.run;
+	order_tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
+}
+
+static void
+check_scaled(struct master *m)
+{
+	if (!m->scaling || !pool_settled(&m->pool) || m->reload.active)
+		return;
+	m->scaling = false;
+	steering_close_stranded(m);
+	order_tell(m, CRR_EVENT_SCALED, m->pool.wanted, "");
+	clients_scaled(&m->clients, NULL);
+}
+
+void
+order_turn(struct master *m, int64_t now_ms)
+{
+	enum reload_outcome outcome;
+
+	pool_turn(&m->pool, now_ms);
+	outcome = reload_turn(&m->reload, &m->pool, now_ms);
+	if (outcome != RELOAD_GOES_ON)
+		end_reload(m, outcome, now_ms);
+	steering_turn(m);
+	if (!m->settled && pool_settled(&m->pool)) {
+		m->settled = true;
+		listeners_complete(&m->listeners, 1);
+	}
+	check_scaled(m);
+}

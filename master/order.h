@@ -1,0 +1,31 @@
+/*
+ * What is asked of all workers at once: reload, reset, scale, stop; and how
+ * each of them ends.
+ */
+#ifndef MASTER_ORDER_H
+#define MASTER_ORDER_H
+
+#include "master/state.h"
+
+/* Tell everybody of an event of no worker's; count is what its kind counts. */
+void	 order_tell(struct master *m, enum crr_event kind, int count,
+	    const char *text);
+
+/* Begin a reload, or have one follow the one in progress. Returns the number
+ * of the run that answers who asked. */
+unsigned order_reload(struct master *m, int64_t now_ms);
+
+/* End a reload in progress where it stands. */
+void	 order_reset(struct master *m, int64_t now_ms);
+
+/* Want n workers. Returns 0, or -1 and errno with nothing changed. */
+int	 order_scale(struct master *m, int n, int64_t now_ms);
+
+/* Stop all workers, then end the master; now: without waiting for them. */
+void	 order_stop(struct master *m, bool now, int64_t now_ms);
+
+/* Do the next thing that what was asked needs: the last step of a turn, when
+ * all that has happened in it is known. */
+void	 order_turn(struct master *m, int64_t now_ms);
+
+#endif
