@@ -113,7 +113,7 @@ timeout(const struct master *m)
 	int64_t next_ms = 0, now_ms = clock_now();
 
 	sooner(&next_ms, supervise_next(m));
-	sooner(&next_ms, steering_next(m));
+	sooner(&next_ms, steering_next(&m->steering));
 	sooner(&next_ms, reload_deadline(&m->reload, &m->pool, now_ms));
 	sooner(&next_ms, clients_next(&m->clients));
 	sooner(&next_ms, post_next(&m->post));
@@ -229,7 +229,7 @@ loop(struct master *m)
 		act_on_workers(m, &set, now_ms);
 		supervise_first_start(m, now_ms);
 		supervise_deadlines(m, now_ms);
-		steering_look(m, now_ms);
+		steering_look(&m->steering, !m->reload.active, now_ms);
 		act_on_clients(m, &set, now_ms);
 		order_turn(m, now_ms);
 		if (!post_gather(&m->post)) {

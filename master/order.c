@@ -73,7 +73,7 @@ end_reload(struct master *m, enum reload_outcome outcome, int64_t now_ms)
 		order_tell(m, CRR_EVENT_RELOAD_FAILED, n, why);
 		log_warnx("reload failed: %s", why);
 	} else {
-		steering_close_stranded(m);
+		steering_close_stranded(&m->steering);
 		listeners_complete(&m->listeners, m->reload.generation);
 		order_tell(m, CRR_EVENT_RELOAD_COMPLETE, n, "");
 	}
@@ -90,7 +90,7 @@ check_scaled(struct master *m)
 	if (!m->scaling || !pool_settled(&m->pool) || m->reload.active)
 		return;
 	m->scaling = false;
-	steering_close_stranded(m);
+	steering_close_stranded(&m->steering);
 	order_tell(m, CRR_EVENT_SCALED, m->pool.wanted, "");
 	clients_scaled(&m->clients, NULL);
 }
@@ -104,7 +104,7 @@ order_turn(struct master *m, int64_t now_ms)
 	outcome = reload_turn(&m->reload, &m->pool, now_ms);
 	if (outcome != RELOAD_GOES_ON)
 		end_reload(m, outcome, now_ms);
-	steering_turn(m);
+	steering_turn(&m->steering);
 	if (!m->settled && pool_settled(&m->pool)) {
 		m->settled = true;
 		listeners_complete(&m->listeners, 1);

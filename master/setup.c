@@ -219,6 +219,7 @@ setup_begin(struct master *m)
 		fatal(1, "--retain");
 	m->post.bus = &m->bus;
 	m->post.pool = &m->pool;
+	steering_init(&m->steering, &m->pool, &m->listeners);
 	if (pool_init(&m->pool, &m->launch, plan->workers, plan->surge) == -1)
 		fatal(1, "workers");
 }
@@ -229,6 +230,7 @@ setup_end(struct master *m)
 	control_close(&m->control);
 	listeners_free(&m->listeners);
 	pool_free(&m->pool);
+	steering_free(&m->steering);
 	bus_free(&m->bus);
 	cluster_free(&m->cluster);
 	signals_close();

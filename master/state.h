@@ -13,6 +13,7 @@
 #include "master/node/cluster.h"
 #include "master/plan.h"
 #include "master/post.h"
+#include "master/steering.h"
 #include "master/socket/listener.h"
 #include "master/worker/pool.h"
 #include "master/worker/process.h"
@@ -30,11 +31,11 @@ struct master {
 	struct bus bus;
 	struct cluster cluster;
 	struct post post;
+	struct steering steering;
 	int	 signal_fd;
 	int	 notify_fd;		/* -1: none */
 	char	 notify_name[64];
 	int64_t	 started_ms;
-	int64_t	 stuck_ms;		/* next look at the queues */
 	bool	 had_terminal;
 	bool	 been_ready;		/* some worker was, once */
 	bool	 settled;		/* the first generation was, once */

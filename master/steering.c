@@ -1,6 +1,8 @@
 #include <sys/socket.h>
 
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -13,6 +15,46 @@ enum {
 	AFTER_MS = 1000,		/* waiting for so long, none accepted */
 };
 
+void
+steering_init(struct steering *s, struct pool *pool, struct listeners *ls)
+{
+	memset(s, 0, sizeof(*s));
+	s->pool = pool;
+	s->listeners = ls;
+}
+
+void
+steering_free(struct steering *s)
+{
+	free(s->seats);
+	free(s->ready);
+}
+
+/* Make room for the seats that have been added since. The listeners get theirs
+ * first, and keep them where the pool could not follow. */
+static void
+follow_listeners(struct steering *s)
+{
+	size_t n = (size_t)s->listeners->nseats;
+	struct steering_seat *seats;
+	bool *ready;
+
+	if (s->nseats == s->listeners->nseats)
+		return;
+	seats = realloc(s->seats, n * sizeof(*seats));
+	if (seats != NULL)
+		s->seats = seats;
+	ready = realloc(s->ready, n * sizeof(*ready));
+	if (ready != NULL)
+		s->ready = ready;
+	if (seats == NULL || ready == NULL)
+		fatal(1, "seats");
+	memset(&seats[s->nseats], 0,
+	    (n - (size_t)s->nseats) * sizeof(*seats));
+	memset(ready, 0, n * sizeof(*ready));
+	s->nseats = s->listeners->nseats;
+}
+
 struct oldest {
 	const struct listeners *listeners;
 	unsigned waited_ms;
@@ -20,91 +62,94 @@ struct oldest {
 
 /* One without a file has not been accepted. */
 static void
-note(void *arg, const struct diag_socket *s)
+note_oldest(void *arg, const struct diag_socket *d)
 {
 	struct oldest *o = arg;
-	unsigned quiet = s->tcp.acked_ms;
+	unsigned quiet = d->tcp.acked_ms;
 
-	if (s->inode == 0 && quiet > o->waited_ms &&
-	    listeners_have_port(o->listeners, s->local_port))
+	if (d->inode == 0 && quiet > o->waited_ms &&
+	    listeners_have_port(o->listeners, d->local_port))
 		o->waited_ms = quiet;
 }
 
-/* How long something may have waited that we see for the first time. */
+/* How long something may have waited that is seen for the first time. */
 static int64_t
-waited(const struct master *m)
+find_waited(const struct listeners *ls)
 {
-	struct oldest o = { &m->listeners, 0 };
+	struct oldest o = { ls, 0 };
 
-	diag_visit(1U << DIAG_ESTABLISHED | 1U << DIAG_CLOSE_WAIT, note, &o);
+	diag_visit(1U << DIAG_ESTABLISHED | 1U << DIAG_CLOSE_WAIT, note_oldest,
+	    &o);
 	return o.waited_ms < REST_MS ? o.waited_ms : REST_MS;
 }
 
 static int
-count_serving(const struct master *m)
+count_serving(const struct pool *pool)
 {
 	int i, n;
 
 	n = 0;
-	for (i = 0; i < m->pool.nseats; i++)
-		n += worker_serves(m->pool.seat[i]);
+	for (i = 0; i < pool->nseats; i++)
+		n += worker_serves(pool->seat[i]);
 	return n;
 }
 
 static void
-forget(struct worker *w)
+forget_seat(struct steering_seat *seat, const struct worker *w)
 {
-	w->waiting_ms = 0;
-	w->queued = 0;
-	w->stuck = false;
+	memset(seat, 0, sizeof(*seat));
+	seat->pid = w->process.pid;
 }
 
 static void
-is_stuck(struct master *m, struct worker *w, int64_t now_ms)
+judge_waiting(struct steering *s, struct steering_seat *seat, struct worker *w,
+    int64_t now_ms)
 {
-	const int64_t hang_ms = m->plan.hang_ms;
+	const int64_t hang_ms = s->pool->rules.launch->plan->hang_ms;
+	int64_t waited_ms = now_ms - seat->waiting_ms;
 
-	if (!w->stuck && now_ms - w->waiting_ms >= AFTER_MS &&
-	    count_serving(m) > 1) {
-		w->stuck = true;
+	if (!seat->stuck && waited_ms >= AFTER_MS &&
+	    count_serving(s->pool) > 1) {
+		seat->stuck = true;
 		log_warnx("worker %d (%d): %u connection%s waited for a "
 		    "second, new ones go elsewhere until it accepts again",
-		    w->id, (int)w->process.pid, w->queued,
-		    w->queued == 1 ? " has" : "s have");
+		    w->id, (int)w->process.pid, seat->queued,
+		    seat->queued == 1 ? " has" : "s have");
 	}
-	if (hang_ms != 0 && now_ms - w->waiting_ms >= hang_ms) {
+	if (hang_ms != 0 && waited_ms >= hang_ms) {
 		w->hung = true;
-		forget(w);
-		worker_step(w, WORKER_KILL, &m->pool.rules, now_ms);
+		forget_seat(seat, w);
+		worker_step(w, WORKER_KILL, &s->pool->rules, now_ms);
 	}
 }
 
 /* A queue that has become shorter is being served. */
 static void
-look(struct master *m, struct worker *w, int64_t now_ms)
+look_at_seat(struct steering *s, struct worker *w, int64_t now_ms)
 {
+	struct steering_seat *seat = &s->seats[w->seat];
 	unsigned queued;
 
-	if (!worker_serves(w)) {
-		forget(w);
+	if (!worker_serves(w) || w->process.pid != seat->pid)
+		forget_seat(seat, w);
+	if (!worker_serves(w))
 		return;
-	}
-	queued = listeners_depth(&m->listeners, w->seat);
-	if (queued == 0 || queued < w->queued) {
-		if (w->stuck)
+	queued = listeners_depth(s->listeners, w->seat);
+	if (queued == 0 || queued < seat->queued) {
+		if (seat->stuck)
 			log_warnx("worker %d (%d) accepts again", w->id,
 			    (int)w->process.pid);
-		forget(w);
+		forget_seat(seat, w);
 	}
 	/* The first sight may be of one that is just being accepted. */
-	if (queued > 0 && w->queued > 0 && w->waiting_ms == 0)
-		w->waiting_ms = now_ms - waited(m);
-	w->queued = queued;
-	if (w->waiting_ms != 0)
-		is_stuck(m, w, now_ms);
+	if (queued > 0 && seat->queued > 0 && seat->waiting_ms == 0)
+		seat->waiting_ms = now_ms - find_waited(s->listeners);
+	seat->queued = queued;
+	if (seat->waiting_ms != 0)
+		judge_waiting(s, seat, w, now_ms);
 }
 
-/* Nobody else uses the queue now, so that its O_NONBLOCK is ours. */
+/* Nobody else uses the queue now, so its O_NONBLOCK is ours. */
 static unsigned
 close_queued(const struct queue *q)
 {
@@ -123,14 +168,14 @@ close_queued(const struct queue *q)
 }
 
 void
-steering_close_stranded(struct master *m)
+steering_close_stranded(struct steering *s)
 {
-	const struct listeners *ls = &m->listeners;
+	const struct listeners *ls = s->listeners;
 	unsigned n = 0;
 	int seat, i;
 
-	for (seat = 0; seat < m->pool.nseats; seat++) {
-		if (!worker_free(m->pool.seat[seat]) || ls->steered[seat])
+	for (seat = 0; seat < s->pool->nseats; seat++) {
+		if (!worker_free(s->pool->seat[seat]) || ls->steered[seat])
 			continue;
 		for (i = 0; i < ls->n; i++) {
 			if (ls->list[i]->nqueues > 1)
@@ -143,37 +188,43 @@ steering_close_stranded(struct master *m)
 }
 
 void
-steering_look(struct master *m, int64_t now_ms)
+steering_look(struct steering *s, bool idle, int64_t now_ms)
 {
 	bool waiting = false;
 	int i;
 
-	if (now_ms < m->stuck_ms)
+	if (now_ms < s->look_ms)
 		return;
-	for (i = 0; i < m->pool.nseats; i++) {
-		look(m, m->pool.seat[i], now_ms);
-		waiting = waiting || m->pool.seat[i]->queued > 0;
+	follow_listeners(s);
+	for (i = 0; i < s->pool->nseats; i++) {
+		look_at_seat(s, s->pool->seat[i], now_ms);
+		waiting = waiting || s->seats[i].queued > 0;
 	}
-	for (i = 0; i < m->pool.nseats; i++)
-		listeners_release(&m->listeners, i, false);
-	if (!m->reload.active)
-		steering_close_stranded(m);
-	m->stuck_ms = now_ms + (waiting ? LOOK_MS : REST_MS);
+	for (i = 0; i < s->pool->nseats; i++)
+		listeners_release(s->listeners, i, false);
+	if (idle)
+		steering_close_stranded(s);
+	s->look_ms = now_ms + (waiting ? LOOK_MS : REST_MS);
 }
 
 int64_t
-steering_next(const struct master *m)
+steering_next(const struct steering *s)
 {
-	if (m->listeners.shared || m->listeners.n == 0 || m->pool.stopping ||
-	    (m->plan.hang_ms == 0 && count_serving(m) < 2))
+	const struct pool *pool = s->pool;
+
+	if (s->listeners->shared || s->listeners->n == 0 || pool->stopping ||
+	    (pool->rules.launch->plan->hang_ms == 0 &&
+	    count_serving(pool) < 2))
 		return 0;
-	return m->stuck_ms;
+	return s->look_ms;
 }
 
 static bool
-accepts(const struct worker *w)
+is_stuck(const struct steering *s, const struct worker *w)
 {
-	return worker_serves(w) && !w->stuck;
+	const struct steering_seat *seat = &s->seats[w->seat];
+
+	return seat->stuck && seat->pid == w->process.pid;
 }
 
 static bool
@@ -182,30 +233,27 @@ comes_back(const struct worker *w)
 	return w->wanted && w->state != WORKER_DOWN;
 }
 
+/* How good it is to steer to a worker; 0: not at all. */
 static int
-choose(const struct pool *pool, bool (*is_good)(const struct worker *),
-    bool *ready)
+rank_worker(const struct steering *s, const struct worker *w)
 {
-	int i, n;
-
-	n = 0;
-	for (i = 0; i < pool->nseats; i++) {
-		ready[i] = is_good(pool->seat[i]);
-		n += ready[i];
-	}
-	return n;
+	if (worker_serves(w))
+		return is_stuck(s, w) ? 2 : 3;
+	return comes_back(w) ? 1 : 0;
 }
 
-/* The seats that new connections are to go to; nobody ready: those whose
- * worker starts again. */
 void
-steering_turn(struct master *m)
+steering_turn(struct steering *s)
 {
-	bool ready[PLAN_WORKERS_MAX + PLAN_SURGE_MAX];
+	int i, best = 1;
 
-	if (choose(&m->pool, accepts, ready) == 0 &&
-	    choose(&m->pool, worker_serves, ready) == 0)
-		choose(&m->pool, comes_back, ready);
-	if (listeners_steer(&m->listeners, ready) == -1)
+	follow_listeners(s);
+	for (i = 0; i < s->pool->nseats; i++) {
+		if (rank_worker(s, s->pool->seat[i]) > best)
+			best = rank_worker(s, s->pool->seat[i]);
+	}
+	for (i = 0; i < s->pool->nseats; i++)
+		s->ready[i] = rank_worker(s, s->pool->seat[i]) >= best;
+	if (listeners_steer(s->listeners, s->ready) == -1)
 		log_warn("steering");
 }

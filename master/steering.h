@@ -1,29 +1,67 @@
 /*
- * Workers that leave connections in their queues: stopped, blocked, or busy
- * for seconds. Nothing new is steered there until they accept again; with
- * --hang they are replaced, and the successor serves what is queued.
+ * Which seats new connections go to: those of workers that are ready and not
+ * stuck. A worker is stuck that leaves connections in its queue: stopped,
+ * blocked, or busy for seconds. With --hang it is replaced, and its successor
+ * serves what is queued. Knows workers and listeners, no struct master.
  */
 #ifndef MASTER_STEERING_H
 #define MASTER_STEERING_H
 
-#include "master/state.h"
+#include <sys/types.h>
 
-/* Look at the queues, if it is time to. */
-void	 steering_look(struct master *m, int64_t now_ms);
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "master/socket/listener.h"
+#include "master/worker/pool.h"
+
+/* What is known of the queues of a seat. */
+struct steering_seat {
+	pid_t	 pid;			/* the worker that it is about */
+	bool	 stuck;			/* nothing new is steered to it */
+	unsigned queued;		/* connections that wait, as last seen */
+	int64_t	 waiting_ms;		/* since when some have waited, and none
+					   was accepted; 0: none waits */
+};
+
+struct steering {
+	struct pool *pool;
+	struct listeners *listeners;
+	struct steering_seat *seats;	/* nseats of them, by seat */
+	bool	*ready;			/* the same, for listeners_steer */
+	int	 nseats;
+	int64_t	 look_ms;		/* next look at the queues */
+};
+
+/* Begin with what is steered and where to. Grows with them by itself. */
+void	 steering_init(struct steering *s, struct pool *pool,
+	    struct listeners *ls);
+
+void	 steering_free(struct steering *s);
 
 /*
- * Close what is queued in seats that nobody holds: it came when its worker was
- * past helping it, as the last part of a handshake may. A line says how many.
+ * Steer new connections to the workers that are ready and not stuck; where
+ * there is none, to those that are ready; where there is none, to those that
+ * start again. Does nothing where nothing has changed.
  */
-void	 steering_close_stranded(struct master *m);
+void	 steering_turn(struct steering *s);
 
-/* When steering_look has something to do, or 0: never, as with one worker or one
- * queue for all. */
-int64_t	 steering_next(const struct master *m);
+/*
+ * Look at the queues, if it is time to: find workers that are stuck, and kill
+ * them after --hang. With idle, close what is stranded, as
+ * steering_close_stranded does.
+ */
+void	 steering_look(struct steering *s, bool idle, int64_t now_ms);
 
-/* Steer new connections to the workers that are ready and not stuck; where
- * there is none, to those that start again. Nothing is done where nothing has
- * changed. */
-void	 steering_turn(struct master *m);
+/*
+ * Close what is queued in seats that no worker holds: it came when its worker
+ * was past helping it, as the last part of a handshake may. A line says how
+ * many connections were closed.
+ */
+void	 steering_close_stranded(struct steering *s);
+
+/* When steering_look has something to do, or 0: never, as with one worker or
+ * one queue for all. */
+int64_t	 steering_next(const struct steering *s);
 
 #endif

@@ -71,10 +71,6 @@ struct worker {
 	bool	 timed_out;		/* killed since it was not ready */
 	bool	 stop_late;		/* killed since it did not stop */
 	bool	 hung;			/* killed since it did not accept */
-	bool	 stuck;			/* nothing new is steered to it */
-	unsigned queued;		/* connections that wait, as last seen */
-	int64_t	 waiting_ms;		/* since when some have, and none was
-					   accepted; 0: none */
 	int	 code;			/* of exec's failure; 0: none */
 	char	 refused[WORKER_REFUSED_MAX];	/* the last bind or listen of
 					   this process that failed, or "" */
