@@ -125,49 +125,6 @@ timeout(const struct master *m)
 	return next_ms <= now_ms ? 0 : (int)(next_ms - now_ms);
 }
 
-struct asked {
-	struct master *m;
-	int64_t	 now_ms;
-};
-
-static void
-handle(void *arg, struct conn *c, const struct crr_frame *f)
-{
-	struct asked *a = arg;
-
-	request_handle(a->m, c, f, a->now_ms);
-}
-
-static bool
-admit(void *arg, struct conn *c, unsigned type)
-{
-	struct asked *a = arg;
-
-	return request_admits(a->m, c, type);
-}
-
-static void
-talk(struct master *m, struct conn *c, short revents, int64_t now_ms)
-{
-	struct asked a = { m, now_ms };
-	const struct conn_hooks hooks = { &a, handle, admit };
-
-	if (c->fd != -1 && (revents & POLLOUT) != 0)
-		conn_flush(c);
-	if (c->fd != -1 && conn_wants_input(c) &&
-	    (revents & (POLLIN | POLLHUP | POLLERR)) != 0)
-		conn_read(c);
-	if (c->fd != -1)
-		conn_serve(c, &hooks, now_ms);
-	if (conn_is_cut(c)) {
-		log_warnx("process %d hung up in the middle of a message: "
-		    "passed over", (int)c->pid);
-		c->in_used = 0;
-	}
-	if (c->fd != -1 && !conn_wants_input(c) && (revents & POLLHUP) != 0)
-		conn_close(c);
-}
-
 /* Workers first: what they say now may decide what is answered to clients. */
 static void
 act_on_workers(struct master *m, const struct pollset *set, int64_t now_ms)
@@ -206,8 +163,8 @@ act_on_clients(struct master *m, const struct pollset *set, int64_t now_ms)
 		if (set->sources[i].kind == SOURCE_CONTROL)
 			clients_accept(&m->clients, m->control.fd, now_ms);
 		if (set->sources[i].kind == SOURCE_CONN)
-			talk(m, set->sources[i].of, set->fds[i].revents,
-			    now_ms);
+			request_talk(m, set->sources[i].of,
+			    set->fds[i].revents, now_ms);
 	}
 }
 

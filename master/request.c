@@ -1,7 +1,9 @@
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "master/order.h"
 #include "master/post.h"
 #include "master/ready.h"
@@ -20,7 +22,7 @@ send_event(struct conn *c, uint32_t id, enum crr_event kind)
 }
 
 static void
-reload(struct master *m, struct conn *c, const struct crr_frame *f,
+ask_reload(struct master *m, struct conn *c, const struct crr_frame *f,
     int64_t now_ms)
 {
 	uint32_t flags = crr_get32(f->payload);
@@ -52,7 +54,7 @@ reload(struct master *m, struct conn *c, const struct crr_frame *f,
 }
 
 static void
-scale(struct master *m, struct conn *c, const struct crr_frame *f,
+ask_scale(struct master *m, struct conn *c, const struct crr_frame *f,
     int64_t now_ms)
 {
 	uint32_t mode = crr_get32(f->payload);
@@ -83,7 +85,7 @@ scale(struct master *m, struct conn *c, const struct crr_frame *f,
 }
 
 static void
-stop(struct master *m, struct conn *c, const struct crr_frame *f,
+ask_stop(struct master *m, struct conn *c, const struct crr_frame *f,
     int64_t now_ms)
 {
 	uint32_t flags = crr_get32(f->payload);
@@ -97,7 +99,7 @@ stop(struct master *m, struct conn *c, const struct crr_frame *f,
 }
 
 static void
-ready(struct master *m, struct conn *c, const struct crr_frame *f,
+ask_ready(struct master *m, struct conn *c, const struct crr_frame *f,
     int64_t now_ms)
 {
 	if (ready_said(m, c->pid, now_ms))
@@ -107,10 +109,29 @@ ready(struct master *m, struct conn *c, const struct crr_frame *f,
 		    (int)c->pid);
 }
 
+static void
+ask_status(struct master *m, struct conn *c, const struct crr_frame *f,
+    int64_t now_ms)
+{
+	status_send(m, c, f->id, now_ms);
+}
+
+/* By type; messages of the bus are post.c's. */
+static void (*const handlers[])(struct master *m, struct conn *c,
+    const struct crr_frame *f, int64_t now_ms) = {
+	[CRR_RELOAD] = ask_reload,
+	[CRR_STATUS] = ask_status,
+	[CRR_SCALE] = ask_scale,
+	[CRR_STOP] = ask_stop,
+	[CRR_READY] = ask_ready,
+};
+
+enum { NHANDLERS = sizeof(handlers) / sizeof(handlers[0]) };
+
 /* Our uid and root may do everything, a worker of another identity only what
  * workers need. */
 static bool
-allowed(struct master *m, struct conn *c, unsigned type)
+is_allowed(struct master *m, struct conn *c, unsigned type)
 {
 	if (c->uid == geteuid() || c->uid == 0)
 		return true;
@@ -121,17 +142,27 @@ allowed(struct master *m, struct conn *c, unsigned type)
 	return c->who.worker != -1;
 }
 
-bool
-request_admits(struct master *m, struct conn *c, unsigned type)
+struct asked {
+	struct master *m;
+	int64_t	 now_ms;
+};
+
+/* Tell whether a request longer than CONN_IN_MAX may come from there. */
+static bool
+admit_request(void *arg, struct conn *c, unsigned type)
 {
-	return post_is_for_bus(type) && allowed(m, c, type);
+	const struct asked *a = arg;
+
+	return post_is_for_bus(type) && is_allowed(a->m, c, type);
 }
 
-void
-request_handle(struct master *m, struct conn *c, const struct crr_frame *f,
-    int64_t now_ms)
+static void
+handle_request(void *arg, struct conn *c, const struct crr_frame *f)
 {
-	if (!allowed(m, c, f->type)) {
+	const struct asked *a = arg;
+	struct master *m = a->m;
+
+	if (!is_allowed(m, c, f->type)) {
 		conn_close(c);
 		return;
 	}
@@ -143,25 +174,32 @@ request_handle(struct master *m, struct conn *c, const struct crr_frame *f,
 		conn_error(c, f->id, "wait for the answer to the last request");
 		return;
 	}
-	switch (f->type) {
-	case CRR_RELOAD:
-		reload(m, c, f, now_ms);
-		break;
-	case CRR_STATUS:
-		status_send(m, c, f->id, now_ms);
-		break;
-	case CRR_SCALE:
-		scale(m, c, f, now_ms);
-		break;
-	case CRR_STOP:
-		stop(m, c, f, now_ms);
-		break;
-	case CRR_READY:
-		ready(m, c, f, now_ms);
-		break;
-	default:
-		conn_error(c, f->id, "%s is no request",
-		    crr_type_name(f->type));
-		conn_finish(c, now_ms);
+	if (f->type < NHANDLERS && handlers[f->type] != NULL) {
+		handlers[f->type](m, c, f, a->now_ms);
+		return;
 	}
+	conn_error(c, f->id, "%s is no request", crr_type_name(f->type));
+	conn_finish(c, a->now_ms);
+}
+
+void
+request_talk(struct master *m, struct conn *c, short revents, int64_t now_ms)
+{
+	struct asked a = { m, now_ms };
+	const struct conn_hooks hooks = { &a, handle_request, admit_request };
+
+	if (c->fd != -1 && (revents & POLLOUT) != 0)
+		conn_flush(c);
+	if (c->fd != -1 && conn_wants_input(c) &&
+	    (revents & (POLLIN | POLLHUP | POLLERR)) != 0)
+		conn_read(c);
+	if (c->fd != -1)
+		conn_serve(c, &hooks, now_ms);
+	if (conn_is_cut(c)) {
+		log_warnx("process %d hung up in the middle of a message: "
+		    "passed over", (int)c->pid);
+		c->in_used = 0;
+	}
+	if (c->fd != -1 && !conn_wants_input(c) && (revents & POLLHUP) != 0)
+		conn_close(c);
 }

@@ -1,14 +1,15 @@
-/* What each request of a client does. */
+/* What each request of a client does, and who may ask for it. */
 #ifndef MASTER_REQUEST_H
 #define MASTER_REQUEST_H
 
 #include "master/state.h"
 
-/* Answer one request, or note that the client waits. */
-void	 request_handle(struct master *m, struct conn *c,
-	    const struct crr_frame *f, int64_t now_ms);
-
-/* Tell whether a request longer than CONN_IN_MAX may come from there. */
-bool	 request_admits(struct master *m, struct conn *c, unsigned type);
+/*
+ * A connection's descriptor is ready, as poll(2) says in revents: write what
+ * is queued, read what has come, act on each whole request. Closes the
+ * connection of a peer that may not ask what it asks.
+ */
+void	 request_talk(struct master *m, struct conn *c, short revents,
+	    int64_t now_ms);
 
 #endif
