@@ -28,17 +28,18 @@ PACK := $(call try,-Wl$(comma)-z$(comma)pack-relative-relocs)
 SMALL := $(call try,-Oz,-Os)
 LTO := $(call try,-flto -flto-partition=one -ffat-lto-objects)
 
-# What only Linux has stands beside its stand-in X_none.c; LINUX_ONLY is what
-# nothing but Linux files use. make PORTABLE=1 builds the stand-ins.
+# What only Linux has stands beside its stand-in X_none.c (X_poll.c for what
+# poll(2) can do); LINUX_ONLY is what nothing but Linux files use.
+# make PORTABLE=1 builds the stand-ins.
 SYSTEM = $(shell uname -s)
 EVERY = $(wildcard *.c base/*.c client/*.c master/*.c master/*/*.c)
-STANDIN = $(filter %_none.c,$(EVERY))
+STANDIN = $(filter %_none.c %_poll.c,$(EVERY))
 LINUX_ONLY = base/proc.c master/drain/inhand.c master/drain/halfopen.c \
 	master/socket/identity.c
 ifeq ($(SYSTEM)$(PORTABLE),Linux)
 SRC = $(filter-out $(STANDIN),$(EVERY))
 else
-SRC = $(filter-out $(STANDIN:_none.c=.c) $(LINUX_ONLY),$(EVERY))
+SRC = $(filter-out $(patsubst %_poll.c,%.c,$(STANDIN:_none.c=.c)) $(LINUX_ONLY),$(EVERY))
 endif
 objects = $(patsubst %.c,$B/%.o,$(1))
 OBJ = $(call objects,$(SRC))
@@ -74,6 +75,8 @@ SOCKETS = $(filter master/socket/% master/trap/%,$(SRC))
 UNIT_ipc = ipc.c base/event.c base/text.c
 UNIT_event = base/event.c base/text.c ipc.c
 UNIT_parse = base/parse.c base/text.c base/usage.c base/log.c base/out.c
+UNIT_timers = base/timers.c
+UNIT_poller = $(filter base/poller%,$(SRC))
 UNIT_address = master/socket/address.c base/parse.c
 UNIT_listener = $(SOCKETS) $(filter base/proc.c,$(SRC)) base/parse.c base/log.c base/text.c
 UNIT_trap = $(UNIT_listener)

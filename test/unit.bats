@@ -5,7 +5,7 @@
 
 load helper
 
-UNITS="address bus event inhand ipc jsonline listener parse reload trap worker"
+UNITS="address bus event inhand ipc jsonline listener parse poller reload timers trap worker"
 
 unit() {
 	# One reads doc/protocol.md.
@@ -61,8 +61,16 @@ unit() {
 	unit parse
 }
 
+@test "descriptors that are watched (unit)" {
+	unit poller
+}
+
 @test "the reload (unit)" {
 	unit reload
+}
+
+@test "deadlines, the nearest first (unit)" {
+	unit timers
 }
 
 @test "the trap (unit)" {
