@@ -110,4 +110,6 @@ order_turn(struct master *m, int64_t now_ms)
 		listeners_complete(&m->listeners, 1);
 	}
 	check_scaled(m);
+	while (pool_take_changed(&m->pool) != NULL)
+		continue;
 }

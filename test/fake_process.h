@@ -132,10 +132,34 @@ process_kill(const struct process *p)
 		life->kill_ms = fake.now_ms;
 }
 
-bool
-process_owns(const struct process *p, pid_t pid)
+/* Processes above FAKE_CHILDREN are children of one whose pid is theirs less
+ * that; strays are children of the master, and so is each leader. */
+enum { FAKE_US = 1000000, FAKE_CHILDREN = 100000, FAKE_STRAYS = 200000 };
+
+pid_t
+process_group(pid_t pid)
 {
-	return pid != 0 && p->pid == pid;
+	return pid < FAKE_CHILDREN ? pid : pid == FAKE_US ? FAKE_US : -1;
+}
+
+pid_t
+process_parent(pid_t pid)
+{
+	if (pid >= FAKE_CHILDREN && pid < FAKE_STRAYS)
+		return pid - FAKE_CHILDREN;
+	return pid == FAKE_US ? 1 : FAKE_US;
+}
+
+bool
+process_is_us(pid_t pid)
+{
+	return pid == FAKE_US;
+}
+
+bool
+process_is_stray(const struct process *p, pid_t pid)
+{
+	return pid >= FAKE_STRAYS && p->pid == pid - FAKE_STRAYS;
 }
 
 void

@@ -32,6 +32,8 @@ enum {
 	X(STOP_FIRST,	"with no surge an old one stops before a new starts") \
 	X(HOLDER,	"no id is held twice, nor has it two candidates") \
 	X(IDS,		"ids are 0 to N-1") \
+	X(FOUND,	"who is found by id or process is who is there") \
+	X(CHANGED,	"who has changed is on the list") \
 	X(GENERATION,	"generations only go up") \
 	X(SOAK,		"no old worker is touched before a new one soaked") \
 	X(COMPLETE,	"a complete reload leaves new ready workers alone") \
@@ -87,7 +89,17 @@ enum kind {
 	NKINDS
 };
 
+/* What the list of changed workers is to tell of. */
+struct shown {
+	enum worker_state state;
+	int	 id;
+	bool	 wanted, candidate;
+	pid_t	 pid;
+	int64_t	 deadline_ms;
+};
+
 struct sim {
+	struct shown shown[SEATS_MAX];
 	struct plan plan;
 	struct launch launch;
 	struct pool pool;
@@ -490,6 +502,73 @@ check_ids(void)
 	}
 }
 
+static const struct worker *
+find_by_id(int id, bool candidate)
+{
+	const struct worker *w;
+	int i;
+
+	for (i = 0; i < sim.pool.nseats; i++) {
+		w = seat(i);
+		if (w->id == id && (candidate ? w->candidate :
+		    w->wanted && w->state != WORKER_DOWN))
+			return w;
+	}
+	return NULL;
+}
+
+/* The list of changed workers is emptied, as at the end of each turn. */
+static void
+check_changed(void)
+{
+	bool listed[SEATS_MAX] = { false };
+	const struct worker *w;
+	struct shown now;
+	int i;
+
+	while ((w = pool_take_changed(&sim.pool)) != NULL)
+		listed[w->seat] = true;
+	for (i = 0; i < sim.pool.nseats; i++) {
+		w = seat(i);
+		now = (struct shown){ w->state, w->id, w->wanted,
+		    w->candidate, w->process.pid, w->deadline_ms };
+		check(listed[i] || (now.state == sim.shown[i].state &&
+		    now.id == sim.shown[i].id &&
+		    now.wanted == sim.shown[i].wanted &&
+		    now.candidate == sim.shown[i].candidate &&
+		    now.pid == sim.shown[i].pid &&
+		    now.deadline_ms == sim.shown[i].deadline_ms), P_CHANGED);
+		sim.shown[i] = now;
+	}
+}
+
+static void
+check_found(void)
+{
+	const struct worker *w;
+	int i;
+
+	for (i = 0; i < sim.pool.nseats; i++) {
+		check(pool_holder(&sim.pool, i) == find_by_id(i, false),
+		    P_FOUND);
+		check(pool_candidate(&sim.pool, i) == find_by_id(i, true),
+		    P_FOUND);
+		w = seat(i);
+		/* The first fake one has the number of init. */
+		if (!worker_runs(w) || w->process.pid <= 1)
+			continue;
+		check(pool_leader(&sim.pool, w->process.pid) == w, P_FOUND);
+		check(pool_owner(&sim.pool, w->process.pid) == w, P_FOUND);
+		check(pool_owner(&sim.pool, w->process.pid +
+		    FAKE_CHILDREN) == w, P_FOUND);
+		check(pool_owner(&sim.pool, w->process.pid +
+		    FAKE_STRAYS) == w, P_FOUND);
+	}
+	check(pool_leader(&sim.pool, 0) == NULL &&
+	    pool_owner(&sim.pool, FAKE_US) == NULL &&
+	    pool_owner(&sim.pool, FAKE_STRAYS) == NULL, P_FOUND);
+}
+
 static void
 check_numbers(void)
 {
@@ -550,6 +629,8 @@ turn(int64_t now_ms)
 	if (outcome != RELOAD_GOES_ON)
 		end_run(outcome, now_ms);
 	check_ids();
+	check_changed();
+	check_found();
 	check_numbers();
 	check_serving();
 	check_stop_first();

@@ -68,7 +68,7 @@ step(struct worker *w, enum worker_event event)
 static void
 begin(struct worker *w, bool candidate)
 {
-	worker_init(w, 3);
+	worker_init(w, 3, NULL);
 	worker_begin(w, 5, candidate, &rules, fake.now_ms);
 }
 
@@ -95,7 +95,7 @@ make(enum worker_state state)
 
 	fake_reset();
 	memset(&w, 0, sizeof(w));
-	worker_init(&w, 3);
+	worker_init(&w, 3, NULL);
 	if (state == WORKER_DOWN)
 		return w;
 	begin(&w, false);
@@ -334,7 +334,7 @@ walk(void)
 	fake.now_ms = 1000000;
 	fake.starts = 0;
 	fake.fail_starts = 0;
-	worker_init(&w, 3);
+	worker_init(&w, 3, NULL);
 	for (i = 0; i < WALK_STEPS; i++) {
 		fake.now_ms += rand() % 3 * 6000;
 		fake.fail_starts = rand() % 8 == 0;

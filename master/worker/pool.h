@@ -12,6 +12,13 @@
 
 struct pool {
 	struct worker **seat;		/* nseats of them */
+	struct worker **holder;		/* the same, by id: who was made its
+					   holder last, and may not be now */
+	struct worker **candidate;	/* the same of candidates */
+	struct worker **group;		/* by process group, ngroups lists */
+	struct worker *changed;		/* whose state or deadline has changed:
+					   pool_take_changed */
+	int	 ngroups;		/* a power of 2 */
 	int	 nseats;
 	int	 wanted;		/* workers */
 	int	 surge;			/* seats beyond those wanted */
@@ -38,6 +45,20 @@ struct worker *pool_holder(const struct pool *pool, int id);
 
 /* The candidate for an id, or NULL. */
 struct worker *pool_candidate(const struct pool *pool, int id);
+
+/* Start a worker of an id in a free seat, as its holder or as a candidate. */
+void	 pool_begin(struct pool *pool, struct worker *seat, int id,
+	    bool candidate, int64_t now_ms);
+
+/* Put a candidate in its predecessor's place, which retires. */
+void	 pool_promote(struct pool *pool, struct worker *candidate,
+	    int64_t now_ms);
+
+/*
+ * Take a worker off the list of changed ones, and note its process group for
+ * pool_leader and pool_owner; NULL: none has changed since.
+ */
+struct worker *pool_take_changed(struct pool *pool);
 
 /* A seat that can be taken, or NULL. */
 struct worker *pool_free_seat(const struct pool *pool);

@@ -427,15 +427,28 @@ descends(const struct process *p, pid_t pid, pid_t *top)
 	return false;
 }
 
-bool
-process_owns(const struct process *p, pid_t pid)
+pid_t
+process_group(pid_t pid)
 {
-	pid_t top = pid;
+	return getpgid(pid);
+}
 
-	if (p->group == 0 || pid <= 1)
-		return false;
-	return getpgid(pid) == p->group || descends(p, pid, &top) ||
-	    system_is_stray(top, &p->mark);
+pid_t
+process_parent(pid_t pid)
+{
+	return system_parent(pid);
+}
+
+bool
+process_is_us(pid_t pid)
+{
+	return pid == getpid();
+}
+
+bool
+process_is_stray(const struct process *p, pid_t pid)
+{
+	return system_is_stray(pid, &p->mark);
 }
 
 void

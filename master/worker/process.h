@@ -67,9 +67,18 @@ void	 process_signal(const struct process *p, int sig);
 /* SIGKILL to the whole group. */
 void	 process_kill(const struct process *p);
 
-/* Tell whether pid is one of p's: in its group, a descendant, or one that has
- * lost the ancestors it had among them. */
-bool	 process_owns(const struct process *p, pid_t pid);
+/* The process group of a process, or -1. */
+pid_t	 process_group(pid_t pid);
+
+/* The parent of a process, or -1 where it can't be told. */
+pid_t	 process_parent(pid_t pid);
+
+/* Tell whether a process is the master itself. */
+bool	 process_is_us(pid_t pid);
+
+/* Tell whether pid is one of p's that has left its group and has lost the
+ * ancestors that it had there. */
+bool	 process_is_stray(const struct process *p, pid_t pid);
 
 /*
  * Note that the leader has been reaped; what is left of its group is killed.

@@ -81,6 +81,7 @@ drop_candidates(struct pool *pool, int64_t now_ms)
 		if (!w->candidate)
 			continue;
 		w->candidate = false;
+		worker_touch(w);
 		how = w->state == WORKER_READY ? WORKER_STOP : WORKER_KILL;
 		worker_step(w, how, &pool->rules, now_ms);
 	}
@@ -114,16 +115,7 @@ static void
 promote(struct reload *r, struct pool *pool, struct worker *candidate,
     int64_t now_ms)
 {
-	struct worker *w;
-	int i;
-
-	candidate->candidate = false;
-	for (i = 0; i < pool->nseats; i++) {
-		w = pool->seat[i];
-		if (w != candidate && w->id == candidate->id && w->wanted)
-			worker_step(w, WORKER_RETIRE, &pool->rules, now_ms);
-	}
-	candidate->wanted = true;
+	pool_promote(pool, candidate, now_ms);
 	r->next_ms = now_ms + pool->rules.launch->plan->wait_ms;
 }
 
@@ -206,7 +198,7 @@ start_candidates(struct reload *r, struct pool *pool, int64_t now_ms)
 		seat = pool_free_seat(pool);
 		if (stale == NULL || seat == NULL)
 			return;
-		worker_begin(seat, stale->id, true, &pool->rules, now_ms);
+		pool_begin(pool, seat, stale->id, true, now_ms);
 	}
 }
 

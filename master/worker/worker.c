@@ -20,11 +20,23 @@ struct step {
 };
 
 void
-worker_init(struct worker *w, int seat)
+worker_init(struct worker *w, int seat, struct worker **changed)
 {
 	memset(w, 0, sizeof(*w));
 	w->seat = seat;
+	w->changed = changed;
+	w->timer.owner = w;
 	process_init(&w->process);
+}
+
+void
+worker_touch(struct worker *w)
+{
+	if (w->is_changed || w->changed == NULL)
+		return;
+	w->is_changed = true;
+	w->next_changed = *w->changed;
+	*w->changed = w;
 }
 
 static const struct plan *
@@ -199,10 +211,13 @@ worker_step(struct worker *w, enum worker_event event,
 	const struct step *step = &steps[w->state][event];
 	struct context c = { rules, now_ms };
 
-	if (event == WORKER_RETIRE || event == WORKER_STOP)
+	if (event == WORKER_RETIRE || event == WORKER_STOP) {
 		w->wanted = false;
+		worker_touch(w);
+	}
 	if (!step->leads)
 		return;
+	worker_touch(w);
 	w->state = step->to;
 	w->since_ms = now_ms;
 	step->action(w, &c);
@@ -212,9 +227,15 @@ void
 worker_begin(struct worker *w, int id, bool candidate,
     const struct worker_rules *rules, int64_t now_ms)
 {
-	int seat = w->seat;
+	const struct worker was = *w;
 
-	worker_init(w, seat);
+	worker_init(w, was.seat, was.changed);
+	/* What others keep of it goes by the seat. */
+	w->is_changed = was.is_changed;
+	w->next_changed = was.next_changed;
+	w->noted_group = was.noted_group;
+	w->next_in_group = was.next_in_group;
+	w->timer = was.timer;
 	w->id = id;
 	w->wanted = !candidate;
 	w->candidate = candidate;

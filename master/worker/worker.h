@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/timers.h"
 #include "master/worker/process.h"
 #include "proto.h"
 
@@ -47,6 +48,7 @@ enum {
 	WORKER_ENDED_MAX = 512,		/* bytes of text */
 };
 
+/* What is looked at for all workers in one go stands in front, together. */
 struct worker {
 	int	 id;			/* a successor takes it over */
 	int	 seat;			/* its place among the workers */
@@ -54,20 +56,27 @@ struct worker {
 	enum worker_state state;
 	bool	 wanted;		/* starts again when it is lost */
 	bool	 candidate;		/* of a reload: its predecessor serves */
+	bool	 is_changed;		/* it is on the list of changed ones */
+	unsigned lost_generation;	/* of the last process that was lost
+					   before it was stable; 0: none */
+	int64_t	 ready_ms;		/* this process; 0: not yet */
+	int64_t	 rest_ms;		/* when to look after what is left of
+					   it; 0: nothing is */
+	struct worker *next_changed;	/* in the pool's list */
+	struct worker **changed;	/* that list; or NULL */
+	struct worker *next_in_group;	/* in the pool's table, under … */
+	pid_t	 noted_group;		/* … this process group; 0: not there */
 	struct process process;
-	struct drain *drain;		/* watch.c's, while DRAINING; or NULL */
-	struct node *node;		/* post.c's: Node's channel; or NULL */
+	struct drain *drain;		/* supervise.c's, while DRAINING; or
+					   NULL */
+	struct node *node;		/* nodes.c's: Node's channel; or NULL */
+	struct timer timer;		/* supervise.c's: the next deadline */
 	int64_t	 deadline_ms;		/* monotonic; 0: none */
 	int64_t	 alive_ms;		/* when being alive makes it ready; 0 */
 	int64_t	 started_ms;		/* this process */
-	int64_t	 ready_ms;		/* this process; 0: not yet */
 	int64_t	 since_ms;		/* in this state */
-	int64_t	 rest_ms;		/* when to look after what is left of
-					   it; 0: nothing is */
 	unsigned failures;		/* crashes in a row */
 	unsigned restarts;		/* crashes answered, of this id */
-	unsigned lost_generation;	/* of the last process that was lost
-					   before it was stable; 0: none */
 	bool	 timed_out;		/* killed since it was not ready */
 	bool	 stop_late;		/* killed since it did not stop */
 	bool	 hung;			/* killed since it did not accept */
@@ -85,8 +94,13 @@ struct worker_rules {
 	unsigned generation;		/* of the next start */
 };
 
-/* Make *w a worker of a seat, DOWN. */
-void	 worker_init(struct worker *w, int seat);
+/* Make *w a worker of a seat, DOWN, that puts itself on the list *changed
+ * (NULL: on none). */
+void	 worker_init(struct worker *w, int seat, struct worker **changed);
+
+/* Note that its state or a deadline has changed. worker_step does; whoever
+ * writes a field that decides about it does. */
+void	 worker_touch(struct worker *w);
 
 /*
  * Let an event happen. One that means nothing in the worker's state is
