@@ -247,7 +247,7 @@ master_main(int argc, char **argv)
 	log_set_dropping();
 	m.clients.quiet = m.plan.quiet;
 	setup_begin(&m);
-	order_tell(&m, CRR_EVENT_MASTER_STARTING, m.plan.workers, "");
+	order_tell(&m, CRR_EVENT_MASTER_STARTING, m.plan.launch.workers, "");
 	order_turn(&m, clock_now());
 	loop(&m);
 	say_goodbye(&m);

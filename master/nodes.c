@@ -55,7 +55,7 @@ answer_primary(struct master *m, struct worker *w, const struct node_said *said,
 		.node = w->node,
 		.seat = w->seat,
 		.generation = w->generation,
-		.may_bind_low = m->plan.uid == geteuid() || m->plan.uid == 0,
+		.may_bind_low = m->plan.launch.uid == geteuid() || m->plan.launch.uid == 0,
 	};
 	struct listener *l;
 
@@ -87,7 +87,7 @@ act_on(struct master *m, struct worker *w, const struct node_said *said,
 		publish_node(m, w, said);
 		break;
 	case NODE_CLUSTER:
-		if (m->plan.node_cluster)
+		if (m->plan.launch.node_cluster)
 			answer_primary(m, w, said, now_ms);
 		break;
 	case NODE_WRONG:
@@ -138,7 +138,7 @@ static int64_t
 goodbye_at(const struct master *m, const struct worker *w)
 {
 	if (w->node == NULL || w->state != WORKER_STOPPING ||
-	    m->plan.drain_ms == 0 || node_is_dismissed(w->node))
+	    m->plan.rules.drain_ms == 0 || node_is_dismissed(w->node))
 		return 0;
 	return w->since_ms + GOODBYE_MS;
 }
@@ -149,7 +149,7 @@ nodes_next(const struct master *m)
 	int64_t next = 0, at;
 	int i;
 
-	for (i = 0; m->plan.node && i < m->pool.nseats; i++) {
+	for (i = 0; m->plan.launch.node && i < m->pool.nseats; i++) {
 		at = goodbye_at(m, m->pool.seat[i]);
 		if (at != 0 && (next == 0 || at < next))
 			next = at;
@@ -165,7 +165,7 @@ say_goodbye(struct master *m, struct worker *w)
 	static const char line[] =
 	    "{\"cmd\":\"NODE_CLUSTER\",\"act\":\"disconnect\"}\n";
 
-	if (!m->plan.node_cluster) {
+	if (!m->plan.launch.node_cluster) {
 		hang_up(m, w);
 		return;
 	}
@@ -180,7 +180,7 @@ nodes_write(struct master *m, int64_t now_ms)
 	int64_t goodbye;
 	int i;
 
-	for (i = 0; m->plan.node && i < m->pool.nseats; i++) {
+	for (i = 0; m->plan.launch.node && i < m->pool.nseats; i++) {
 		w = m->pool.seat[i];
 		if (w->process.channel_fd != -1)
 			join_bus(m, w);

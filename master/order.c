@@ -47,7 +47,7 @@ order_scale(struct master *m, int n, int64_t now_ms)
 	if (listeners_grow(&m->listeners, n + m->pool.surge) == -1 ||
 	    pool_want(&m->pool, n) == -1)
 		return -1;
-	m->launch.workers = n;
+	m->plan.launch.workers = n;
 	m->scaling = true;
 	pool_turn(&m->pool, now_ms);
 	return 0;

@@ -66,11 +66,13 @@ static const struct option longs[] = {
 static const struct plan defaults = {
 	.surge = 1,
 	.share = true,
-	.ready = PLAN_READY_LISTEN,
-	.start_timeout_ms = 60000,
-	.soak_ms = 1000,
-	.drain_ms = 10000,
-	.stop_timeout_ms = 30000,
+	.rules = {
+		.ready = WORKER_READY_LISTEN,
+		.start_timeout_ms = 60000,
+		.soak_ms = 1000,
+		.drain_ms = 10000,
+		.stop_timeout_ms = 30000,
+	},
 };
 
 static void
@@ -101,8 +103,9 @@ static void
 read_workers(struct plan *plan, const char *text)
 {
 	if (strcmp(text, "auto") == 0)
-		plan->workers = 0;
-	else if (parse_number(text, 1, PLAN_WORKERS_MAX, &plan->workers) == -1)
+		plan->launch.workers = 0;
+	else if (parse_number(text, 1, PLAN_WORKERS_MAX,
+	    &plan->launch.workers) == -1)
 		fatalx(2, "-w %s: give auto or a number from 1 to %d", text,
 		    PLAN_WORKERS_MAX);
 }
@@ -158,15 +161,15 @@ read_inherited(struct plan *plan)
 }
 
 static void
-read_ready(struct plan *plan, const char *text)
+read_ready(struct worker_rules *rules, const char *text)
 {
 	if (strcmp(text, "listen") == 0)
-		plan->ready = PLAN_READY_LISTEN;
+		rules->ready = WORKER_READY_LISTEN;
 	else if (strcmp(text, "notify") == 0)
-		plan->ready = PLAN_READY_NOTIFY;
+		rules->ready = WORKER_READY_NOTIFY;
 	else if (strncmp(text, "alive:", 6) == 0) {
-		plan->ready = PLAN_READY_ALIVE;
-		if (parse_time(text + 6, &plan->alive_ms) == -1)
+		rules->ready = WORKER_READY_ALIVE;
+		if (parse_time(text + 6, &rules->alive_ms) == -1)
 			fatalx(2, "--ready %s: give a time such as "
 			    "alive:500ms or alive:10s", text);
 	} else
@@ -186,48 +189,48 @@ read_queue(struct plan *plan, const char *text)
 }
 
 static void
-read_group(struct plan *plan, const char *name)
+read_group(struct launch *launch, const char *name)
 {
 	const struct group *gr;
 	int gid;
 
 	if (parse_number(name, 0, INT_MAX, &gid) == 0)
-		plan->gid = (gid_t)gid;
+		launch->gid = (gid_t)gid;
 	else if ((gr = getgrnam(name)) != NULL)
-		plan->gid = gr->gr_gid;
+		launch->gid = gr->gr_gid;
 	else
 		fatalx(2, "--user: no group %s here", name);
 }
 
 static void
-read_user(struct plan *plan, const char *text)
+read_user(struct launch *launch, const char *text)
 {
 	const struct passwd *pw;
 	char *group;
 	int uid;
 
-	if (strlen(text) >= sizeof(plan->user))
+	if (strlen(text) >= sizeof(launch->user))
 		fatalx(2, "--user %s: too long", text);
-	memcpy(plan->user, text, strlen(text) + 1);
-	group = strchr(plan->user, ':');
+	memcpy(launch->user, text, strlen(text) + 1);
+	group = strchr(launch->user, ':');
 	if (group != NULL)
 		*group++ = '\0';
-	pw = getpwnam(plan->user);
-	if (pw == NULL && parse_number(plan->user, 0, INT_MAX, &uid) == 0) {
+	pw = getpwnam(launch->user);
+	if (pw == NULL && parse_number(launch->user, 0, INT_MAX, &uid) == 0) {
 		pw = getpwuid((uid_t)uid);
 		if (pw == NULL && group == NULL)
 			fatalx(2, "--user %s: no such user here: name a group "
 			    "too (UID:GID)", text);
-		plan->uid = (uid_t)uid;
+		launch->uid = (uid_t)uid;
 	} else if (pw == NULL)
 		fatalx(2, "--user %s: no such user here", text);
 	if (pw != NULL) {
-		plan->uid = pw->pw_uid;
-		plan->gid = pw->pw_gid;
+		launch->uid = pw->pw_uid;
+		launch->gid = pw->pw_gid;
 	}
 	if (group != NULL)
-		read_group(plan, group);
-	if (geteuid() != 0 && plan->uid != geteuid())
+		read_group(launch, group);
+	if (geteuid() != 0 && launch->uid != geteuid())
 		fatalx(2, "--user %s: only root can start workers as somebody "
 		    "else", text);
 }
@@ -269,12 +272,12 @@ find_directory(struct plan *plan, const char *chdir_to)
 	struct stat st;
 
 	current_directory(here, sizeof(here));
-	join(plan->directory, sizeof(plan->directory), "-C", here,
+	join(plan->launch.directory, sizeof(plan->launch.directory), "-C", here,
 	    chdir_to == NULL ? here : chdir_to);
-	if (stat(plan->directory, &st) == -1)
-		fatal(2, "-C %s", plan->directory);
+	if (stat(plan->launch.directory, &st) == -1)
+		fatal(2, "-C %s", plan->launch.directory);
 	if (!S_ISDIR(st.st_mode))
-		fatalx(2, "-C %s: not a directory", plan->directory);
+		fatalx(2, "-C %s: not a directory", plan->launch.directory);
 }
 
 static void
@@ -285,9 +288,10 @@ find_env_file(struct plan *plan, const char *file)
 	if (file == NULL)
 		return;
 	current_directory(here, sizeof(here));
-	join(plan->env_file, sizeof(plan->env_file), "--env-file", here, file);
-	if (access(plan->env_file, R_OK) == -1)
-		fatal(2, "--env-file %s", plan->env_file);
+	join(plan->launch.env_file, sizeof(plan->launch.env_file),
+	    "--env-file", here, file);
+	if (access(plan->launch.env_file, R_OK) == -1)
+		fatal(2, "--env-file %s", plan->launch.env_file);
 }
 
 static void
@@ -305,7 +309,8 @@ find_socket(struct plan *plan, const char *path, const char *name)
 	/* A master inside another's worker is not the other one. */
 	if (path == NULL && name == NULL && getenv("CRR_WORKER_ID") != NULL)
 		name = "default";
-	if (crr_path(path, name, plan->socket, sizeof(plan->socket)) == -1) {
+	if (crr_path(path, name, plan->launch.socket,
+	    sizeof(plan->launch.socket)) == -1) {
 		if (errno == EINVAL)
 			fatalx(2, "-n %s: a name is not empty, has no / and "
 			    "does not begin with a dot", name);
@@ -322,7 +327,7 @@ find_socket(struct plan *plan, const char *path, const char *name)
 static void
 find_paths(struct plan *plan)
 {
-	char full[sizeof(plan->directory)];
+	char full[sizeof(plan->launch.directory)];
 	struct address *a;
 	int i;
 
@@ -330,7 +335,7 @@ find_paths(struct plan *plan)
 		a = &plan->listen[i];
 		if (address_path(a) == NULL || address_path(a)[0] == '/')
 			continue;
-		join(full, sizeof(full), "-l", plan->directory,
+		join(full, sizeof(full), "-l", plan->launch.directory,
 		    address_path(a));
 		if (address_set_path(a, full) == -1)
 			fatalx(2, "-l unix:%s: longer than a socket's address "
@@ -356,9 +361,9 @@ plan_read(struct plan *plan, int argc, char **argv)
 	int opt, node = -1;
 
 	*plan = defaults;
-	plan->uid = geteuid();
-	plan->gid = getegid();
-	plan->stop_signal = parse_signal("TERM");
+	plan->launch.uid = geteuid();
+	plan->launch.gid = getegid();
+	plan->rules.stop_signal = parse_signal("TERM");
 	read_inherited(plan);
 	while ((opt = usage_option(argc, argv, "+w:l:n:s:C:qv", longs)) != -1) {
 		switch (opt) {
@@ -385,38 +390,38 @@ plan_read(struct plan *plan, int argc, char **argv)
 			log_set_level(LOG_VERBOSE);
 			break;
 		case OPT_READY:
-			read_ready(plan, optarg);
+			read_ready(&plan->rules, optarg);
 			break;
 		case OPT_START_TIMEOUT:
 			read_time("--start-timeout", optarg,
-			    &plan->start_timeout_ms);
+			    &plan->rules.start_timeout_ms);
 			break;
 		case OPT_SOAK:
-			read_time("--soak", optarg, &plan->soak_ms);
+			read_time("--soak", optarg, &plan->rules.soak_ms);
 			break;
 		case OPT_WAIT:
-			read_time("--wait", optarg, &plan->wait_ms);
+			read_time("--wait", optarg, &plan->rules.wait_ms);
 			break;
 		case OPT_SURGE:
 			read_number("--surge", optarg, 0, PLAN_SURGE_MAX,
 			    &plan->surge);
 			break;
 		case OPT_DRAIN:
-			read_time("--drain", optarg, &plan->drain_ms);
+			read_time("--drain", optarg, &plan->rules.drain_ms);
 			break;
 		case OPT_STOP_SIGNAL:
-			plan->stop_signal = parse_signal(optarg);
-			if (plan->stop_signal == -1)
+			plan->rules.stop_signal = parse_signal(optarg);
+			if (plan->rules.stop_signal == -1)
 				fatalx(2, "--stop-signal %s: no such signal "
 				    "here; give a name such as TERM or QUIT",
 				    optarg);
 			break;
 		case OPT_STOP_TIMEOUT:
 			read_time("--stop-timeout", optarg,
-			    &plan->stop_timeout_ms);
+			    &plan->rules.stop_timeout_ms);
 			break;
 		case OPT_HANG:
-			read_time("--hang", optarg, &plan->hang_ms);
+			read_time("--hang", optarg, &plan->rules.hang_ms);
 			break;
 		case OPT_NO_SHARE:
 			plan->share = false;
@@ -428,7 +433,7 @@ plan_read(struct plan *plan, int argc, char **argv)
 			env_file = optarg;
 			break;
 		case OPT_USER:
-			read_user(plan, optarg);
+			read_user(&plan->launch, optarg);
 			break;
 		case OPT_NODE:
 			node = true;
@@ -438,7 +443,7 @@ plan_read(struct plan *plan, int argc, char **argv)
 			break;
 		case OPT_NODE_CLUSTER:
 			node = true;
-			plan->node_cluster = true;
+			plan->launch.node_cluster = true;
 			break;
 		case OPT_RETAIN:
 			read_size("--retain", optarg, &plan->retain);
@@ -448,12 +453,13 @@ plan_read(struct plan *plan, int argc, char **argv)
 	if (optind == argc)
 		fatalx(2, "run: no command; say what to run, such as: "
 		    "crr run -- ./server");
-	plan->command = argv + optind;
-	plan->node = node == -1 ? is_node(plan->command[0]) : node;
-	if (plan->workers == 0)
-		plan->workers = system_cpus();
-	if (plan->workers > PLAN_WORKERS_MAX)
-		plan->workers = PLAN_WORKERS_MAX;
+	plan->launch.command = argv + optind;
+	plan->launch.node = node == -1 ? is_node(plan->launch.command[0]) :
+	    node;
+	if (plan->launch.workers == 0)
+		plan->launch.workers = system_cpus();
+	if (plan->launch.workers > PLAN_WORKERS_MAX)
+		plan->launch.workers = PLAN_WORKERS_MAX;
 	find_directory(plan, chdir_to);
 	find_paths(plan);
 	find_env_file(plan, env_file);

@@ -36,10 +36,10 @@ ready_born(struct master *m, struct worker *w, int64_t now_ms)
 {
 	const struct plan *plan = &m->plan;
 
-	if (plan->ready == PLAN_READY_ALIVE)
-		w->alive_ms = now_ms + plan->alive_ms;
-	else if (plan->ready == PLAN_READY_LISTEN &&
-	    (plan->nlisten > 0 || !m->launch.trap))
+	if (plan->rules.ready == WORKER_READY_ALIVE)
+		w->alive_ms = now_ms + plan->rules.alive_ms;
+	else if (plan->rules.ready == WORKER_READY_LISTEN &&
+	    (plan->nlisten > 0 || !m->plan.launch.trap))
 		w->alive_ms = now_ms + HANDED_MS;
 }
 
@@ -49,7 +49,7 @@ ready_listens(struct master *m, struct worker *w, struct listener *l,
 {
 	w->process.listen_pid = pid;
 	listener_hear(&m->listeners, l, w->seat, w->process.group);
-	if (m->plan.ready == PLAN_READY_LISTEN &&
+	if (m->plan.rules.ready == WORKER_READY_LISTEN &&
 	    listeners_heard(&m->listeners, w->seat, w->process.group))
 		ready_up(m, w, now_ms);
 }
@@ -62,7 +62,7 @@ ready_said(struct master *m, pid_t pid, int64_t now_ms)
 	w = pool_owner(&m->pool, pid);
 	if (w == NULL)
 		return false;
-	if (m->plan.ready != PLAN_READY_ALIVE)
+	if (m->plan.rules.ready != WORKER_READY_ALIVE)
 		ready_up(m, w, now_ms);
 	return true;
 }
@@ -85,7 +85,7 @@ ready_note_missing(struct master *m, struct worker *w)
 {
 	char text[WORKER_REFUSED_MAX];
 
-	if (m->plan.ready == PLAN_READY_LISTEN && w->process.listen_pid != 0 &&
+	if (m->plan.rules.ready == WORKER_READY_LISTEN && w->process.listen_pid != 0 &&
 	    listeners_missing(&m->listeners, w->seat, w->process.group, text,
 	    sizeof(text)) > 0)
 		snprintf(w->missing, sizeof(w->missing), "%s", text);

@@ -72,24 +72,24 @@ keep_for_workers(int fd, const char *path)
 static void
 set_trap(struct master *m)
 {
-	bool gives = m->plan.nlisten > 0 || m->plan.node_cluster;
+	bool gives = m->plan.nlisten > 0 || m->plan.launch.node_cluster;
 	const char *why;
 
-	m->launch.trap = false;
+	m->plan.launch.trap = false;
 	if (!m->plan.share) {
-		if (m->plan.ready == PLAN_READY_LISTEN && !gives)
+		if (m->plan.rules.ready == WORKER_READY_LISTEN && !gives)
 			fatalx(2, "--no-share: listen(2) is not seen; give "
 			    "addresses by -l, or say --ready notify or "
 			    "alive:TIME");
 		return;
 	}
 	if (trap_probe() == 0) {
-		m->launch.trap = true;
+		m->plan.launch.trap = true;
 		return;
 	}
 	why = errno == EBUSY ? "another program catches calls around us" :
 	    strerror(errno);
-	if (!gives && m->plan.workers > 1)
+	if (!gives && m->plan.launch.workers > 1)
 		fatalx(1, "bind(2) can't be caught here (%s): give the "
 		    "workers their addresses by -l, or run one by -w 1", why);
 	log_warnx("bind(2) can't be caught here (%s): workers share what "
@@ -176,12 +176,13 @@ open_listeners(struct master *m)
 	char *names = plan->inherited;
 	int i;
 
-	if (listeners_init(&m->listeners, plan->workers + plan->surge,
+	if (listeners_init(&m->listeners, plan->launch.workers + plan->surge,
 	    plan->shared_queue) == -1)
 		fatal(1, "listeners");
 	/* Its workers are on their way out. */
 	if (m->control.stale) {
-		system_stop_orphans(plan->socket, plan->stop_signal);
+		system_stop_orphans(plan->launch.socket,
+		    plan->rules.stop_signal);
 		m->listeners.retries = STALE_RETRIES;
 	}
 	for (i = 0; i < plan->ninherited; i++)
@@ -197,10 +198,9 @@ setup_begin(struct master *m)
 	const struct plan *plan = &m->plan;
 
 	close_on_exec_all();
-	m->launch.plan = &m->plan;
-	m->launch.listeners = &m->listeners;
-	m->launch.out_fd = keep_for_workers(STDOUT_FILENO, "/dev/stdout");
-	m->launch.err_fd = keep_for_workers(STDERR_FILENO, "/dev/stderr");
+	m->plan.launch.listeners = &m->listeners;
+	m->plan.launch.out_fd = keep_for_workers(STDOUT_FILENO, "/dev/stdout");
+	m->plan.launch.err_fd = keep_for_workers(STDERR_FILENO, "/dev/stderr");
 	/* Before a child is waited for: SIGCHLD may have come to us ignored. */
 	m->signal_fd = signals_open();
 	if (m->signal_fd == -1)
@@ -209,18 +209,19 @@ setup_begin(struct master *m)
 	m->clients.signs = event_signs();
 	m->had_terminal = signals_have_terminal();
 	m->started_ms = clock_now();
-	m->launch.workers = plan->workers;
 	system_adopt_orphans();
-	control_open(&m->control, plan->socket, plan->uid, plan->gid);
+	control_open(&m->control, plan->launch.socket, plan->launch.uid,
+	    plan->launch.gid);
 	open_listeners(m);
 	m->notify_fd = notify_open(m->notify_name, sizeof(m->notify_name));
-	m->launch.notify = m->notify_fd == -1 ? NULL : m->notify_name;
+	m->plan.launch.notify = m->notify_fd == -1 ? NULL : m->notify_name;
 	if (bus_init(&m->bus, plan->retain) == -1)
 		fatal(1, "--retain");
 	m->post.bus = &m->bus;
 	m->post.pool = &m->pool;
 	steering_init(&m->steering, &m->pool, &m->listeners);
-	if (pool_init(&m->pool, &m->launch, plan->workers, plan->surge) == -1)
+	if (pool_init(&m->pool, &plan->launch, &plan->rules,
+	    plan->launch.workers, plan->surge) == -1)
 		fatal(1, "workers");
 }
 
@@ -236,6 +237,6 @@ setup_end(struct master *m)
 	signals_close();
 	if (m->notify_fd != -1)
 		close(m->notify_fd);
-	close(m->launch.out_fd);
-	close(m->launch.err_fd);
+	close(m->plan.launch.out_fd);
+	close(m->plan.launch.err_fd);
 }

@@ -21,7 +21,6 @@
 
 struct master {
 	struct plan plan;
-	struct launch launch;
 	struct listeners listeners;
 	struct pool pool;
 	struct reload reload;

@@ -65,9 +65,10 @@ send_master(const struct master *m, struct conn *c, uint32_t id,
 	crr_put64(buf + 24, (uint64_t)(now_ms - m->started_ms));
 	p = put_text(buf + MASTER_FIXED, CRR_RELEASE, strlen(CRR_RELEASE));
 	p = put_text(p, m->plan.name, strlen(m->plan.name));
-	p = put_text(p, m->plan.socket, strlen(m->plan.socket));
-	p = put_text(p, m->plan.directory, strlen(m->plan.directory));
-	p = put_text(p, command, join_command(m->plan.command, command,
+	p = put_text(p, m->plan.launch.socket, strlen(m->plan.launch.socket));
+	p = put_text(p, m->plan.launch.directory,
+	    strlen(m->plan.launch.directory));
+	p = put_text(p, command, join_command(m->plan.launch.command, command,
 	    sizeof(command)));
 	conn_send(c, CRR_STATUS_MASTER, id, buf, (size_t)(p - buf));
 }

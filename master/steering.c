@@ -105,7 +105,7 @@ static void
 judge_waiting(struct steering *s, struct steering_seat *seat, struct worker *w,
     int64_t now_ms)
 {
-	const int64_t hang_ms = s->pool->rules.launch->plan->hang_ms;
+	const int64_t hang_ms = s->pool->rules.hang_ms;
 	int64_t waited_ms = now_ms - seat->waiting_ms;
 
 	if (!seat->stuck && waited_ms >= AFTER_MS &&
@@ -213,8 +213,7 @@ steering_next(const struct steering *s)
 	const struct pool *pool = s->pool;
 
 	if (s->listeners->shared || s->listeners->n == 0 || pool->stopping ||
-	    (pool->rules.launch->plan->hang_ms == 0 &&
-	    count_serving(pool) < 2))
+	    (pool->rules.hang_ms == 0 && count_serving(pool) < 2))
 		return 0;
 	return s->look_ms;
 }

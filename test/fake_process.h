@@ -71,12 +71,11 @@ process_init(struct process *p)
 }
 
 int
-process_start(struct process *p, const struct launch *launch, int id,
-    int seat, unsigned generation)
+process_start(struct process *p, const struct worker_rules *rules, int id,
+    int seat)
 {
 	struct fake_life *life;
 
-	(void)launch;
 	if (p->pid != 0 || p->rest)
 		fake.misuses++;
 	if (fake.fail_starts > 0 || fake.starts + 1 == FAKE_LIVES) {
@@ -89,7 +88,7 @@ process_start(struct process *p, const struct launch *launch, int id,
 	memset(life, 0, sizeof(*life));
 	life->id = id;
 	life->seat = seat;
-	life->generation = generation;
+	life->generation = rules->generation;
 	life->started_ms = fake.now_ms;
 	return 0;
 }

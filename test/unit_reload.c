@@ -100,8 +100,7 @@ struct shown {
 
 struct sim {
 	struct shown shown[SEATS_MAX];
-	struct plan plan;
-	struct launch launch;
+	int	 wanted, surge;		/* as it began */
 	struct pool pool;
 	struct reload reload;
 	enum kind kind;
@@ -136,7 +135,7 @@ check(bool good, enum property p)
 	sim.bad = true;
 	if (violations[p]++ < 3)
 		printf("# %s: N %d, surge %d, kind %d, seed %u, at %lld\n",
-		    sentences[p], sim.plan.workers, sim.plan.surge,
+		    sentences[p], sim.wanted, sim.surge,
 		    (int)sim.kind, sim.seed, (long long)fake.now_ms);
 }
 
@@ -724,22 +723,24 @@ run_out(void)
 static void
 set_up(int wanted, int surge, enum kind kind, uint32_t seed)
 {
+	const struct worker_rules rules = {
+		.soak_ms = SOAK,
+		.start_timeout_ms = START_TIMEOUT,
+		.drain_ms = DRAIN,
+		.stop_timeout_ms = STOP_TIMEOUT,
+		.stop_signal = SIGTERM,
+	};
+
 	fake_reset();
 	memset(&sim, 0, sizeof(sim));
 	sim.kind = kind;
 	sim.seed = seed;
 	sim.random = seed * 2654435761u + 1;
 	sim.steady = true;
-	sim.plan.workers = wanted;
-	sim.plan.surge = surge;
-	sim.plan.soak_ms = SOAK;
-	sim.plan.start_timeout_ms = START_TIMEOUT;
-	sim.plan.drain_ms = DRAIN;
-	sim.plan.stop_timeout_ms = STOP_TIMEOUT;
-	sim.plan.stop_signal = SIGTERM;
-	sim.launch.plan = &sim.plan;
+	sim.wanted = wanted;
+	sim.surge = surge;
 	sim.scaled_from = 0;
-	if (pool_init(&sim.pool, &sim.launch, wanted, surge) == -1)
+	if (pool_init(&sim.pool, NULL, &rules, wanted, surge) == -1)
 		exit(1);
 	sim.occupied = wanted;
 	turn(fake.now_ms);
@@ -830,7 +831,7 @@ random_schedule(void)
 	int i;
 
 	sim.steady = false;
-	sim.plan.wait_ms = chance(3) == 0 ? 700 : 0;
+	sim.pool.rules.wait_ms = chance(3) == 0 ? 700 : 0;
 	for (i = 0; i < COMMANDS && !sim.bad; i++) {
 		command();
 		turn(fake.now_ms);
@@ -1068,7 +1069,7 @@ static void
 check_wait(int surge, const char *sentence)
 {
 	set_up(4, surge, KIND_GOOD, 1);
-	sim.plan.wait_ms = 7000;
+	sim.pool.rules.wait_ms = 7000;
 	ask(GOOD);
 	run_out();
 	end(sim.complete == 1 && least_gap(5) >= 7000, sentence);

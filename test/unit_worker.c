@@ -29,15 +29,14 @@ enum {
 	WALK_STEPS = 30,
 };
 
-static struct plan plan = {
+static struct worker_rules rules = {
+	.generation = GENERATION,
 	.start_timeout_ms = START_TIMEOUT,
 	.soak_ms = SOAK,
 	.drain_ms = DRAIN,
 	.stop_timeout_ms = STOP_TIMEOUT,
 	.stop_signal = STOP_SIGNAL,
 };
-static const struct launch launch = { .plan = &plan };
-static struct worker_rules rules = { &launch, GENERATION };
 
 /* Where an event leads; a dot: it is ignored. The letters are those of
  * letters[], the columns START UP RETIRE DRAINED STOP KILL LOST GONE
@@ -476,10 +475,10 @@ test_backoff(void)
 	ok(starts_over_after(WORKER_STABLE),
 	    "10 s of being ready make the next crash the first");
 	ok(!starts_over_after(WORKER_STABLE - 1), "less than 10 s do not");
-	plan.soak_ms = 25000;
+	rules.soak_ms = 25000;
 	ok(!starts_over_after(24999) && starts_over_after(25000),
 	    "a longer soak is what counts");
-	plan.soak_ms = SOAK;
+	rules.soak_ms = SOAK;
 
 	w = make(WORKER_READY);
 	fake.now_ms += WORKER_STABLE;
@@ -544,12 +543,12 @@ test_ended(void)
 	check_ended(&w, SIGSEGV, "killed by SIGSEGV");
 	w = make(WORKER_READY);
 	check_ended(&w, SIGABRT | 0x80, "killed by SIGABRT");
-	plan.ready = PLAN_READY_NOTIFY;
-	plan.start_timeout_ms = 2500;
+	rules.ready = WORKER_READY_NOTIFY;
+	rules.start_timeout_ms = 2500;
 	w = make(WORKER_KILLED);
 	check_ended(&w, SIGKILL, "not ready within 2.5 s");
-	plan.ready = PLAN_READY_LISTEN;
-	plan.start_timeout_ms = START_TIMEOUT;
+	rules.ready = WORKER_READY_LISTEN;
+	rules.start_timeout_ms = START_TIMEOUT;
 	w = make(WORKER_KILLED);
 	check_ended(&w, SIGKILL, "not ready within 60 s (--ready alive:TIME "
 	    "is for programs that serve no socket)");

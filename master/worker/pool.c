@@ -94,11 +94,12 @@ add_seats(struct pool *pool, int nseats)
 }
 
 int
-pool_init(struct pool *pool, const struct launch *launch, int wanted,
-    int surge)
+pool_init(struct pool *pool, const struct launch *launch,
+    const struct worker_rules *rules, int wanted, int surge)
 {
 	memset(pool, 0, sizeof(*pool));
 	pool->surge = surge;
+	pool->rules = *rules;
 	pool->rules.launch = launch;
 	pool->rules.generation = 1;
 	return pool_want(pool, wanted);

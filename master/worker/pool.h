@@ -26,9 +26,13 @@ struct pool {
 	struct worker_rules rules;
 };
 
-/* Begin with wanted + surge free seats. Returns 0 or -1 with ENOMEM. */
-int	 pool_init(struct pool *pool, const struct launch *launch, int wanted,
-	    int surge);
+/*
+ * Begin with wanted + surge free seats and generation 1. Copies the rules, of
+ * which launch and generation are filled in here; keeps launch. Returns 0 or
+ * -1 with ENOMEM.
+ */
+int	 pool_init(struct pool *pool, const struct launch *launch,
+	    const struct worker_rules *rules, int wanted, int surge);
 
 /* Make seats for a number of workers and want so many. Returns 0 or -1 with
  * ENOMEM, nothing changed. */

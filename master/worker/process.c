@@ -19,7 +19,6 @@
 
 enum {
 	BIRTH_MAX = 512,		/* bytes of a message of the child's */
-	HANDED_FIRST = PLAN_INHERITED_FIRST,
 	HANDED_NAME_MAX = 256,		/* bytes in LISTEN_FDNAMES */
 };
 
@@ -27,9 +26,9 @@ enum {
 enum { SAYS_TRAP = 't', SAYS_FAILED = 'f' };
 
 struct child {
-	const struct launch *launch;
+	const struct worker_rules *rules;
+	const struct launch *launch;	/* the rules' */
 	int	 id, seat;
-	unsigned generation;
 	pid_t	 master;
 	int	 birth_fd;
 	int	 channel_fd;		/* -1: none */
@@ -116,27 +115,27 @@ clean_environment(void)
 static void
 set_environment(const struct child *c)
 {
-	const struct plan *plan = c->launch->plan;
+	const struct launch *launch = c->launch;
 	char why[BIRTH_MAX];
 
 	clean_environment();
-	setenv("PWD", plan->directory, 1);
-	if (plan->env_file[0] != '\0' &&
-	    envfile_load(plan->env_file, why, sizeof(why)) == -1)
-		say_failed(c, 1, "--env-file %s%s", plan->env_file, why);
-	setenv("CRR_SOCKET", plan->socket, 1);
+	setenv("PWD", launch->directory, 1);
+	if (launch->env_file[0] != '\0' &&
+	    envfile_load(launch->env_file, why, sizeof(why)) == -1)
+		say_failed(c, 1, "--env-file %s%s", launch->env_file, why);
+	setenv("CRR_SOCKET", launch->socket, 1);
 	set_number("CRR_WORKER_ID", c->id);
 	set_number("CRR_WORKERS", c->launch->workers);
-	set_number("CRR_GENERATION", c->generation);
+	set_number("CRR_GENERATION", c->rules->generation);
 	if (c->launch->notify != NULL)
 		setenv("NOTIFY_SOCKET", c->launch->notify, 1);
 }
 
 /* The names of handed sockets, in the ways that servers know. */
 struct handed {
-	char	 names[PLAN_LISTEN_MAX * HANDED_NAME_MAX];
-	char	 ports[PLAN_LISTEN_MAX * ADDRESS_TEXT_MAX];
-	int	 above[PLAN_LISTEN_MAX];
+	char	 names[LAUNCH_HANDED_MAX * HANDED_NAME_MAX];
+	char	 ports[LAUNCH_HANDED_MAX * ADDRESS_TEXT_MAX];
+	int	 above[LAUNCH_HANDED_MAX];
 	int	 n;
 };
 
@@ -154,7 +153,7 @@ name_handed(struct handed *h, const struct listener *l)
 {
 	char text[ADDRESS_TEXT_MAX], entry[HANDED_NAME_MAX], variable[32];
 	const char *path = address_path(&l->address);
-	int fd = HANDED_FIRST + h->n;
+	int fd = LAUNCH_HANDED_FIRST + h->n;
 
 	address_format(&l->address, text, sizeof(text));
 	snprintf(entry, sizeof(entry), "%s=%d", path == NULL ? text : path,
@@ -174,7 +173,8 @@ name_handed(struct handed *h, const struct listener *l)
 static int
 move_up(int fd)
 {
-	return fcntl(fd, F_DUPFD_CLOEXEC, HANDED_FIRST + PLAN_LISTEN_MAX);
+	return fcntl(fd, F_DUPFD_CLOEXEC,
+	    LAUNCH_HANDED_FIRST + LAUNCH_HANDED_MAX);
 }
 
 /* A worker before may have set O_NONBLOCK: it belongs to the open file. */
@@ -213,14 +213,14 @@ hand_over(struct child *c)
 		h.n++;
 	}
 	for (i = 0; i < h.n; i++) {
-		if (dup2(h.above[i], HANDED_FIRST + i) == -1)
+		if (dup2(h.above[i], LAUNCH_HANDED_FIRST + i) == -1)
 			return -1;
 	}
 	if (c->channel_fd != -1) {
-		if (dup2(c->channel_fd, HANDED_FIRST + h.n) == -1)
+		if (dup2(c->channel_fd, LAUNCH_HANDED_FIRST + h.n) == -1)
 			return -1;
-		set_number("NODE_CHANNEL_FD", HANDED_FIRST + h.n);
-		if (c->launch->plan->node_cluster)
+		set_number("NODE_CHANNEL_FD", LAUNCH_HANDED_FIRST + h.n);
+		if (c->launch->node_cluster)
 			set_number("NODE_UNIQUE_ID", c->id + 1);
 	}
 	if (h.n == 0)
@@ -250,15 +250,15 @@ install_trap(const struct child *c)
 static void
 take_identity(const struct child *c)
 {
-	const struct plan *plan = c->launch->plan;
+	const struct launch *launch = c->launch;
 
-	if (plan->user[0] == '\0')
+	if (launch->user[0] == '\0')
 		return;
-	if (geteuid() == 0 && initgroups(plan->user, plan->gid) == -1 &&
+	if (geteuid() == 0 && initgroups(launch->user, launch->gid) == -1 &&
 	    setgroups(0, NULL) == -1)
-		say_failed(c, 1, "--user %s: groups", plan->user);
-	if (setgid(plan->gid) == -1 || setuid(plan->uid) == -1)
-		say_failed(c, 1, "--user %s", plan->user);
+		say_failed(c, 1, "--user %s: groups", launch->user);
+	if (setgid(launch->gid) == -1 || setuid(launch->uid) == -1)
+		say_failed(c, 1, "--user %s", launch->user);
 }
 
 /* A terminal stops a background process group that reads from it. */
@@ -281,26 +281,26 @@ set_standard_fds(const struct child *c)
 static void
 run_child(struct child *c)
 {
-	const struct plan *plan = c->launch->plan;
+	const struct launch *launch = c->launch;
 	int code;
 
 	setpgid(0, 0);
 	reset_signals();
-	if (chdir(plan->directory) == -1)
-		say_failed(c, 1, "directory %s", plan->directory);
+	if (chdir(launch->directory) == -1)
+		say_failed(c, 1, "directory %s", launch->directory);
 	set_standard_fds(c);
 	set_environment(c);
 	/* Before rights are given up: they spare no_new_privs. */
 	if (c->launch->trap)
 		install_trap(c);
 	take_identity(c);
-	if (system_die_with_parent(plan->stop_signal, c->master) == -1)
+	if (system_die_with_parent(c->rules->stop_signal, c->master) == -1)
 		_exit(1);
 	if (hand_over(c) == -1)
 		say_failed(c, 1, "handing over sockets");
-	execvp(plan->command[0], plan->command);
+	execvp(launch->command[0], launch->command);
 	code = errno == ENOENT ? 127 : 126;
-	say_failed(c, code, "can't run %s (%s)", plan->command[0],
+	say_failed(c, code, "can't run %s (%s)", launch->command[0],
 	    code == 127 ? "check its path and $PATH" : "is it executable?");
 }
 
@@ -317,16 +317,19 @@ close_both(const int *pair)
 }
 
 int
-process_start(struct process *p, const struct launch *launch, int id, int seat,
-    unsigned generation)
+process_start(struct process *p, const struct worker_rules *rules, int id,
+    int seat)
 {
-	struct child child = { launch, id, seat, generation, getpid(), -1, -1 };
+	const struct launch *launch = rules->launch;
+	struct child child = {
+		rules, launch, id, seat, getpid(), -1, -1
+	};
 	int pair[2], channel[2] = { -1, -1 }, error;
 	sigset_t all, before;
 	pid_t pid;
 
 	process_init(p);
-	if (launch->plan->node && socketpair(AF_UNIX,
+	if (launch->node && socketpair(AF_UNIX,
 	    SOCK_STREAM | SOCK_CLOEXEC, 0, channel) == -1)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1) {
@@ -353,9 +356,9 @@ process_start(struct process *p, const struct launch *launch, int id, int seat,
 		close(channel[1]);
 	p->channel_fd = channel[0];
 	setpgid(pid, pid);
-	p->mark.socket = launch->plan->socket;
+	p->mark.socket = launch->socket;
 	p->mark.id = id;
-	p->mark.generation = generation;
+	p->mark.generation = rules->generation;
 	p->pid = pid;
 	p->group = pid;
 	p->birth_fd = pair[0];

@@ -1,6 +1,6 @@
 /*
  * The processes of a worker: fork and exec, signals. Knows how a worker
- * is to be started (struct plan, its seat's queues), nothing of its states.
+ * is to be started (struct launch, its seat's queues), nothing of its states.
  */
 #ifndef MASTER_WORKER_PROCESS_H
 #define MASTER_WORKER_PROCESS_H
@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "master/plan.h"
 #include "master/socket/listener.h"
+#include "master/worker/launch.h"
 #include "master/worker/system.h"
 
 struct process {
@@ -24,16 +24,6 @@ struct process {
 	struct system_mark mark;
 	bool	 rest;			/* the leader has gone, others under
 					   the trap have not */
-};
-
-/* What all starts have in common. */
-struct launch {
-	const struct plan *plan;
-	const struct listeners *listeners;
-	const char *notify;		/* NOTIFY_SOCKET's value, or NULL */
-	int	 workers;		/* wanted now: CRR_WORKERS */
-	int	 out_fd, err_fd;	/* become 1 and 2 */
-	bool	 trap;			/* share is on and works here */
 };
 
 enum process_news {
@@ -50,8 +40,8 @@ void	 process_init(struct process *p);
  * socketpair(2) or fork(2). What fails in the child is told later, by
  * process_birth.
  */
-int	 process_start(struct process *p, const struct launch *launch, int id,
-	    int seat, unsigned generation);
+int	 process_start(struct process *p, const struct worker_rules *rules,
+	    int id, int seat);
 
 /*
  * Read what the child says of its start, when birth_fd is readable: takes its

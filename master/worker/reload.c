@@ -116,7 +116,7 @@ promote(struct reload *r, struct pool *pool, struct worker *candidate,
     int64_t now_ms)
 {
 	pool_promote(pool, candidate, now_ms);
-	r->next_ms = now_ms + pool->rules.launch->plan->wait_ms;
+	r->next_ms = now_ms + pool->rules.wait_ms;
 }
 
 /* When a new worker that is ready will have soaked, or 0. */
@@ -126,7 +126,7 @@ soaked_at(const struct reload *r, const struct pool *pool,
 {
 	if (w->state != WORKER_READY || w->generation != r->generation)
 		return 0;
-	return w->ready_ms + pool->rules.launch->plan->soak_ms;
+	return w->ready_ms + pool->rules.soak_ms;
 }
 
 static void
@@ -140,7 +140,7 @@ note_soaked(struct reload *r, const struct pool *pool, int64_t now_ms)
 		if (soaked == 0 || soaked > now_ms)
 			continue;
 		r->soaked = true;
-		r->next_ms = now_ms + pool->rules.launch->plan->wait_ms;
+		r->next_ms = now_ms + pool->rules.wait_ms;
 	}
 }
 
@@ -219,7 +219,7 @@ are_back(struct reload *r, const struct pool *pool)
 		if (!worker_serves(w) || !w->wanted)
 			return false;
 		n++;
-		next = w->ready_ms + pool->rules.launch->plan->wait_ms;
+		next = w->ready_ms + pool->rules.wait_ms;
 		if (next > r->next_ms)
 			r->next_ms = next;
 	}

@@ -39,17 +39,9 @@ worker_touch(struct worker *w)
 	*w->changed = w;
 }
 
-static const struct plan *
-plan_of(const struct context *c)
-{
-	return c->rules->launch->plan;
-}
-
 static void
 spawn(struct worker *w, const struct context *c)
 {
-	const struct plan *plan = plan_of(c);
-
 	w->generation = c->rules->generation;
 	w->started_ms = c->now_ms;
 	w->ready_ms = 0;
@@ -60,9 +52,8 @@ spawn(struct worker *w, const struct context *c)
 	w->code = 0;
 	w->refused[0] = '\0';
 	w->missing[0] = '\0';
-	w->deadline_ms = c->now_ms + plan->start_timeout_ms;
-	if (process_start(&w->process, c->rules->launch, w->id, w->seat,
-	    w->generation) == 0)
+	w->deadline_ms = c->now_ms + c->rules->start_timeout_ms;
+	if (process_start(&w->process, c->rules, w->id, w->seat) == 0)
 		return;
 	snprintf(w->ended, sizeof(w->ended), "could not be started: %s",
 	    strerror(errno));
@@ -81,15 +72,15 @@ up(struct worker *w, const struct context *c)
 static void
 drain(struct worker *w, const struct context *c)
 {
-	w->deadline_ms = c->now_ms + plan_of(c)->drain_ms;
+	w->deadline_ms = c->now_ms + c->rules->drain_ms;
 }
 
 static void
 stop(struct worker *w, const struct context *c)
 {
 	w->alive_ms = 0;
-	w->deadline_ms = c->now_ms + plan_of(c)->stop_timeout_ms;
-	process_signal(&w->process, plan_of(c)->stop_signal);
+	w->deadline_ms = c->now_ms + c->rules->stop_timeout_ms;
+	process_signal(&w->process, c->rules->stop_signal);
 }
 
 static void
@@ -119,8 +110,8 @@ was_stable(const struct worker *w, const struct context *c)
 {
 	int64_t least = WORKER_STABLE;
 
-	if (plan_of(c)->soak_ms > least)
-		least = plan_of(c)->soak_ms;
+	if (c->rules->soak_ms > least)
+		least = c->rules->soak_ms;
 	return w->ready_ms != 0 && c->now_ms - w->ready_ms >= least;
 }
 
@@ -243,24 +234,24 @@ worker_begin(struct worker *w, int id, bool candidate,
 }
 
 static void
-describe_status(struct worker *w, int wstatus, const struct plan *plan)
+describe_status(struct worker *w, int wstatus, const struct worker_rules *rules)
 {
 	if (w->timed_out && w->missing[0] != '\0')
 		snprintf(w->ended, sizeof(w->ended), "not ready within %g s: "
 		    "%s, which the generation before served (one that is to "
 		    "serve less must say READY=1)",
-		    (double)plan->start_timeout_ms / 1000, w->missing);
+		    (double)rules->start_timeout_ms / 1000, w->missing);
 	else if (w->timed_out)
 		snprintf(w->ended, sizeof(w->ended), "not ready within %g s%s",
-		    (double)plan->start_timeout_ms / 1000,
-		    plan->ready == PLAN_READY_LISTEN ? " (--ready alive:TIME "
-		    "is for programs that serve no socket)" : "");
+		    (double)rules->start_timeout_ms / 1000,
+		    rules->ready == WORKER_READY_LISTEN ? " (--ready "
+		    "alive:TIME is for programs that serve no socket)" : "");
 	else if (w->hung)
 		snprintf(w->ended, sizeof(w->ended), "left connections "
-		    "waiting for %g s, killed", (double)plan->hang_ms / 1000);
+		    "waiting for %g s, killed", (double)rules->hang_ms / 1000);
 	else if (w->stop_late)
 		snprintf(w->ended, sizeof(w->ended), "not stopped within %g s, "
-		    "killed", (double)plan->stop_timeout_ms / 1000);
+		    "killed", (double)rules->stop_timeout_ms / 1000);
 	else if (WIFSIGNALED(wstatus))
 		snprintf(w->ended, sizeof(w->ended), "killed by SIG%s",
 		    parse_signal_name(WTERMSIG(wstatus)));
@@ -271,13 +262,13 @@ describe_status(struct worker *w, int wstatus, const struct plan *plan)
 
 /* exec's own failure has been noted already, and says more. */
 static void
-describe_end(struct worker *w, int wstatus, const struct plan *plan)
+describe_end(struct worker *w, int wstatus, const struct worker_rules *rules)
 {
 	size_t len;
 
 	if (w->code != 0)
 		return;
-	describe_status(w, wstatus, plan);
+	describe_status(w, wstatus, rules);
 	len = strlen(w->ended);
 	if (w->ready_ms == 0 && w->refused[0] != '\0')
 		snprintf(w->ended + len, sizeof(w->ended) - len, " after %s",
@@ -291,7 +282,7 @@ worker_ended(struct worker *w, int wstatus, const struct worker_rules *rules,
 	process_ended(&w->process);
 	if (w->process.rest)
 		w->rest_ms = now_ms;
-	describe_end(w, wstatus, rules->launch->plan);
+	describe_end(w, wstatus, rules);
 	worker_step(w, w->wanted ? WORKER_LOST : WORKER_GONE, rules, now_ms);
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/timers.h"
+#include "master/worker/launch.h"
 #include "master/worker/process.h"
 #include "proto.h"
 
@@ -86,12 +87,6 @@ struct worker {
 	char	 missing[WORKER_REFUSED_MAX];	/* what it did not listen on
 					   when its time was over, or "" */
 	char	 ended[WORKER_ENDED_MAX];	/* how it last ended, or "" */
-};
-
-/* What a worker needs to know of all of them. */
-struct worker_rules {
-	const struct launch *launch;
-	unsigned generation;		/* of the next start */
 };
 
 /* Make *w a worker of a seat, DOWN, that puts itself on the list *changed
