@@ -50,7 +50,7 @@ UNITS = $(patsubst test/%.c,$B/test/%,$(wildcard test/unit_*.c))
 all: crr
 
 crr: $B/crr
-	cp $B/crr $@
+	cp $B/crr $@.new && mv $@.new $@
 
 $B/crr: $(OBJ)
 	$(CC) $(CFLAGS) $(LTO) $(LDFLAGS) $(OUR_LDFLAGS) -o $@ $(OBJ)
