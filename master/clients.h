@@ -13,8 +13,11 @@
 #include "master/control/conn.h"
 
 struct clients {
-	struct conn *conns;
+	struct conn_set set;
+	struct timers timers;		/* of connections */
+	unsigned kind;			/* of their events, for the poller */
 	int	 nconns;		/* subscribers not counted */
+	bool	 held;			/* senders are not read from */
 	unsigned run;			/* of the reload that events are of */
 	int64_t	 accept_ms;		/* nothing is accepted before; 0 */
 	bool	 quiet;			/* no lines on stdout */
@@ -47,10 +50,21 @@ void	 clients_scaled(struct clients *cs, const char *why);
 /* Answer all that wait: the last worker has gone. */
 void	 clients_stopped(struct clients *cs);
 
-/* Close connections whose time is over, and free those that are closed. */
-void	 clients_sweep(struct clients *cs, int64_t now_ms);
+/*
+ * The end of a turn: close connections whose time is over, free closed ones,
+ * and have the poller follow what the others wait for. Senders are not read
+ * from while held; what the bus has for subscribers waits while gathering.
+ */
+void	 clients_settle(struct clients *cs, bool held, bool gathering,
+	    int64_t now_ms);
 
-/* When clients_sweep or accept_ms is due, though nothing happens; or 0. */
+/* When clients_settle is due though nothing happens, or 0. */
 int64_t	 clients_next(const struct clients *cs);
+
+/*
+ * The end of the master: wait up to a second for clients to take what is
+ * queued for them, then forget all. Their descriptors are closed by our exit.
+ */
+void	 clients_finish(struct clients *cs);
 
 #endif

@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,16 +13,31 @@ enum {
 					   Node's channel */
 };
 
-/* A process that has just been started may speak. */
-static void
-join_bus(struct master *m, struct worker *w)
+static int
+watch_channel(struct master *m, struct worker *w)
+{
+	short events = m->post.held ? 0 : POLLIN;
+
+	if (node_pending(w->node) && !m->post.gathering)
+		events |= POLLOUT;
+	return poller_watch(m->poller, node_fd(w->node), events, SOURCE_NODE,
+	    w);
+}
+
+int
+nodes_join(struct master *m, struct worker *w)
 {
 	const struct bus_identity who = post_identity(w);
 
+	if (w->process.channel_fd == -1)
+		return 0;
 	w->node = node_open(&m->bus, &who, w->process.channel_fd);
 	w->process.channel_fd = -1;
-	if (w->node == NULL)
+	if (w->node == NULL) {
 		log_warn("worker %d: Node's channel", w->id);
+		return 0;
+	}
+	return watch_channel(m, w);
 }
 
 static void
@@ -30,6 +46,7 @@ hang_up(struct master *m, struct worker *w)
 	if (node_is_cut(w->node))
 		log_warnx("worker %d: Node's channel ended in the middle of a "
 		    "line: passed over", w->id);
+	poller_forget(m->poller, node_fd(w->node), w);
 	node_close(&m->bus, w->node);
 	w->node = NULL;
 }
@@ -112,11 +129,27 @@ read_lines(struct master *m, struct worker *w, int64_t now_ms)
 	return rc;
 }
 
-void
-nodes_read(struct master *m, struct worker *w, int64_t now_ms)
+/* Write what the channel takes, and wait for it to take the rest. */
+static void
+write_channel(struct master *m, struct worker *w)
 {
-	if (w->node != NULL && read_lines(m, w, now_ms) == -1)
+	if (node_pending(w->node) && !m->post.gathering &&
+	    node_write(&m->bus, w->node) == -1)
 		hang_up(m, w);
+	else if (watch_channel(m, w) == -1)
+		log_warn("worker %d: Node's channel", w->id);
+}
+
+void
+nodes_talk(struct master *m, struct worker *w, short revents, int64_t now_ms)
+{
+	if (w->node == NULL)
+		return;
+	if ((revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
+	    read_lines(m, w, now_ms) == -1)
+		hang_up(m, w);
+	else
+		write_channel(m, w);
 }
 
 void
@@ -129,13 +162,8 @@ nodes_leave(struct master *m, struct worker *w, int64_t now_ms)
 	hang_up(m, w);
 }
 
-/*
- * When to say goodbye to a worker, or 0. Node does not end while it listens to
- * the channel, though its server be closed. Not where the server is left to
- * finish its work by itself.
- */
-static int64_t
-goodbye_at(const struct master *m, const struct worker *w)
+int64_t
+nodes_goodbye_at(const struct master *m, const struct worker *w)
 {
 	if (w->node == NULL || w->state != WORKER_STOPPING ||
 	    m->plan.rules.drain_ms == 0 || node_is_dismissed(w->node))
@@ -143,24 +171,10 @@ goodbye_at(const struct master *m, const struct worker *w)
 	return w->since_ms + GOODBYE_MS;
 }
 
-int64_t
-nodes_next(const struct master *m)
-{
-	int64_t next = 0, at;
-	int i;
-
-	for (i = 0; m->plan.launch.node && i < m->pool.nseats; i++) {
-		at = goodbye_at(m, m->pool.seat[i]);
-		if (at != 0 && (next == 0 || at < next))
-			next = at;
-	}
-	return next;
-}
-
 /* The cluster module takes the channel's end for the primary's, and ends at
  * once; told to disconnect, it closes its servers first and hangs up itself. */
-static void
-say_goodbye(struct master *m, struct worker *w)
+void
+nodes_say_goodbye(struct master *m, struct worker *w)
 {
 	static const char line[] =
 	    "{\"cmd\":\"NODE_CLUSTER\",\"act\":\"disconnect\"}\n";
@@ -171,24 +185,36 @@ say_goodbye(struct master *m, struct worker *w)
 	}
 	node_dismiss(w->node);
 	node_say(w->node, line, strlen(line), -1);
+	write_channel(m, w);
 }
 
 void
-nodes_write(struct master *m, int64_t now_ms)
+nodes_settle(struct master *m)
 {
 	struct worker *w;
-	int64_t goodbye;
 	int i;
 
+	if (m->nodes_held == m->post.held)
+		return;
+	m->nodes_held = m->post.held;
 	for (i = 0; m->plan.launch.node && i < m->pool.nseats; i++) {
 		w = m->pool.seat[i];
-		if (w->process.channel_fd != -1)
-			join_bus(m, w);
-		if (w->node != NULL && node_pending(w->node) &&
-		    node_write(&m->bus, w->node) == -1)
-			hang_up(m, w);
-		goodbye = goodbye_at(m, w);
-		if (goodbye != 0 && goodbye <= now_ms)
-			say_goodbye(m, w);
+		if (w->node != NULL && watch_channel(m, w) == -1)
+			log_warn("worker %d: Node's channel", w->id);
+	}
+}
+
+void
+nodes_write(struct master *m)
+{
+	struct worker *w;
+	int i;
+
+	if (!m->plan.launch.node || !post_is_stale(&m->post))
+		return;
+	for (i = 0; i < m->pool.nseats; i++) {
+		w = m->pool.seat[i];
+		if (w->node != NULL)
+			write_channel(m, w);
 	}
 }

@@ -6,6 +6,12 @@
 #include "master/steering.h"
 
 void
+order_note(struct master *m)
+{
+	m->orders.due = true;
+}
+
+void
 order_tell(struct master *m, enum crr_event kind, int count, const char *text)
 {
 	struct event ev;
@@ -24,6 +30,7 @@ order_reload(struct master *m, int64_t now_ms)
 	unsigned run;
 
 	run = reload_request(&m->reload, &m->pool, now_ms);
+	order_note(m);
 	m->clients.run = m->reload.run;
 	if (begins)
 		order_tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
@@ -38,6 +45,7 @@ order_reset(struct master *m, int64_t now_ms)
 	order_tell(m, CRR_EVENT_RELOAD_RESET, reload_new_workers(&m->reload, &m->pool),
 	    "");
 	reload_end(&m->reload, &m->pool, now_ms);
+	order_note(m);
 	clients_reloaded(&m->clients, m->reload.run + 1, "the reload was reset");
 }
 
@@ -48,7 +56,8 @@ order_scale(struct master *m, int n, int64_t now_ms)
 	    pool_want(&m->pool, n) == -1)
 		return -1;
 	m->plan.launch.workers = n;
-	m->scaling = true;
+	m->orders.scaling = true;
+	order_note(m);
 	pool_turn(&m->pool, now_ms);
 	return 0;
 }
@@ -56,7 +65,7 @@ order_scale(struct master *m, int n, int64_t now_ms)
 void
 order_stop(struct master *m, bool now, int64_t now_ms)
 {
-	if (!m->pool.stopping && m->been_ready)
+	if (!m->pool.stopping && m->life.been_ready)
 		order_tell(m, CRR_EVENT_MASTER_STOPPING, 0, "");
 	m->reload.active = false;
 	pool_stop(&m->pool, now, now_ms);
@@ -80,6 +89,7 @@ end_reload(struct master *m, enum reload_outcome outcome, int64_t now_ms)
 	clients_reloaded(&m->clients, m->reload.run, why);
 	if (!reload_next(&m->reload, &m->pool, now_ms))
 		return;
+	order_note(m);
 	m->clients.run = m->reload.run;
 	order_tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
 }
@@ -87,12 +97,25 @@ end_reload(struct master *m, enum reload_outcome outcome, int64_t now_ms)
 static void
 check_scaled(struct master *m)
 {
-	if (!m->scaling || !pool_settled(&m->pool) || m->reload.active)
+	if (!m->orders.scaling || !pool_settled(&m->pool) || m->reload.active)
 		return;
-	m->scaling = false;
+	m->orders.scaling = false;
 	steering_close_stranded(&m->steering);
 	order_tell(m, CRR_EVENT_SCALED, m->pool.wanted, "");
 	clients_scaled(&m->clients, NULL);
+}
+
+int64_t
+order_next(const struct master *m)
+{
+	return m->orders.next_ms;
+}
+
+static bool
+is_due(const struct master *m, int64_t now_ms)
+{
+	return m->orders.due || m->pool.changed != NULL ||
+	    (m->orders.next_ms != 0 && m->orders.next_ms <= now_ms);
 }
 
 void
@@ -100,16 +123,18 @@ order_turn(struct master *m, int64_t now_ms)
 {
 	enum reload_outcome outcome;
 
+	if (!is_due(m, now_ms))
+		return;
+	m->orders.due = false;
 	pool_turn(&m->pool, now_ms);
 	outcome = reload_turn(&m->reload, &m->pool, now_ms);
 	if (outcome != RELOAD_GOES_ON)
 		end_reload(m, outcome, now_ms);
 	steering_turn(&m->steering);
-	if (!m->settled && pool_settled(&m->pool)) {
-		m->settled = true;
+	if (!m->life.settled && pool_settled(&m->pool)) {
+		m->life.settled = true;
 		listeners_complete(&m->listeners, 1);
 	}
 	check_scaled(m);
-	while (pool_take_changed(&m->pool) != NULL)
-		continue;
+	m->orders.next_ms = reload_deadline(&m->reload, &m->pool, now_ms);
 }

@@ -24,8 +24,15 @@ int	 order_scale(struct master *m, int n, int64_t now_ms);
 /* Stop all workers, then end the master; now: without waiting for them. */
 void	 order_stop(struct master *m, bool now, int64_t now_ms);
 
-/* Do the next thing that what was asked needs: the last step of a turn, when
- * all that has happened in it is known. */
+/* Note that something has changed that order_turn is to look at: no worker of
+ * the pool, since these tell by themselves. */
+void	 order_note(struct master *m);
+
+/* Do the next thing that what was asked needs, if anything has changed or is
+ * due: the last step of a turn, when all that has happened in it is known. */
 void	 order_turn(struct master *m, int64_t now_ms);
+
+/* When order_turn has something to do though nothing happens, or 0. */
+int64_t	 order_next(const struct master *m);
 
 #endif

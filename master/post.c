@@ -97,6 +97,7 @@ subscribe(struct post *post, struct conn *c, const struct crr_frame *f)
 	}
 	c->events = (flags & CRR_SUBSCRIBE_EVENTS) != 0;
 	conn_subscribe(c, post->bus, s);
+	conn_flush(c);
 }
 
 void
@@ -121,19 +122,30 @@ post_gather(struct post *post)
 
 	post->turned_seq = bus->seq;
 	post->gathering = fresh && bus->end - post->written_end < GATHER_MAX;
-	if (!post->gathering)
-		post->written_end = bus->end;
-	return post->gathering;
+	if (post->gathering)
+		return true;
+	post->stale = post->written_seq != bus->seq;
+	post->written_seq = bus->seq;
+	post->written_end = bus->end;
+	return false;
+}
+
+bool
+post_is_stale(const struct post *post)
+{
+	return post->stale;
 }
 
 void
-post_write(struct conn *conns)
+post_write(struct post *post, struct conn *conns)
 {
 	struct conn *c;
 
-	for (c = conns; c != NULL; c = c->next) {
-		if (c->subscriber != NULL && bus_pending(c->subscriber))
-			conn_flush(c);
+	for (c = post->stale ? conns : NULL; c != NULL; c = c->next) {
+		if (c->subscriber == NULL || !bus_pending(c->subscriber))
+			continue;
+		conn_flush(c);
+		conn_touch(c);
 	}
 }
 
@@ -147,10 +159,4 @@ int64_t
 post_next(const struct post *post)
 {
 	return post->hold_ms;
-}
-
-bool
-post_is_held(const struct post *post, const struct conn *c)
-{
-	return post->held && c->sends;
 }

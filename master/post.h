@@ -19,7 +19,10 @@ struct post {
 	const struct pool *pool;	/* to tell whose a process is */
 	uint64_t strangers;		/* who have come to the bus so far */
 	uint64_t turned_seq;		/* of the bus, as of the last turn */
-	uint64_t written_end;		/* of the stream, as last written out */
+	uint64_t written_seq;		/* of the bus, as last written out */
+	uint64_t written_end;		/* the same of the stream */
+	bool	 stale;			/* what is to be written out in this
+					   turn is new */
 	bool	 gathering;		/* messages come: more are waited for,
 					   not longer than a turn */
 	bool	 held;			/* who sends messages, for subscribers
@@ -42,17 +45,17 @@ struct bus_identity post_identity(const struct worker *w);
 
 /*
  * The end of a turn, in three: whether to wait a turn for more before what is
- * queued is written; if not, write it; then drop what is too much, and decide
- * whether senders are held.
+ * queued is written; if not, write it, where there is something new; then drop
+ * what is too much, and decide whether senders are held.
  */
 bool	 post_gather(struct post *post);
-void	 post_write(struct conn *conns);
+void	 post_write(struct post *post, struct conn *conns);
 void	 post_hold(struct post *post, int64_t now_ms);
+
+/* Tell whether subscribers have something new to be written in this turn. */
+bool	 post_is_stale(const struct post *post);
 
 /* When post_hold is due though nothing happens, or 0. */
 int64_t	 post_next(const struct post *post);
-
-/* Tell whether a connection is not to be read from now. */
-bool	 post_is_held(const struct post *post, const struct conn *c);
 
 #endif

@@ -27,7 +27,7 @@ ready_up(struct master *m, struct worker *w, int64_t now_ms)
 	if (w->state != WORKER_STARTING)
 		return;
 	worker_step(w, WORKER_UP, &m->pool.rules, now_ms);
-	m->been_ready = true;
+	m->life.been_ready = true;
 	tell_up(m, w);
 }
 
@@ -41,6 +41,7 @@ ready_born(struct master *m, struct worker *w, int64_t now_ms)
 	else if (plan->rules.ready == WORKER_READY_LISTEN &&
 	    (plan->nlisten > 0 || !m->plan.launch.trap))
 		w->alive_ms = now_ms + HANDED_MS;
+	worker_touch(w);
 }
 
 void

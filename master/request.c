@@ -202,4 +202,5 @@ request_talk(struct master *m, struct conn *c, short revents, int64_t now_ms)
 	}
 	if (c->fd != -1 && !conn_wants_input(c) && (revents & POLLHUP) != 0)
 		conn_close(c);
+	conn_touch(c);
 }

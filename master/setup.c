@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,6 +193,21 @@ open_listeners(struct master *m)
 		open_listener(m, &plan->listen[i], NULL, -1);
 }
 
+static void
+open_poller(struct master *m)
+{
+	m->poller = poller_new();
+	if (m->poller == NULL || poller_watch(m->poller, m->signal_fd, POLLIN,
+	    SOURCE_SIGNAL, m) == -1 || (m->notify_fd != -1 &&
+	    poller_watch(m->poller, m->notify_fd, POLLIN, SOURCE_NOTIFY,
+	    m) == -1))
+		fatal(1, "poller");
+	m->clients.set.poller = m->poller;
+	m->clients.kind = SOURCE_CONN;
+	m->clients.quiet = m->plan.quiet;
+	m->clients.signs = event_signs();
+}
+
 void
 setup_begin(struct master *m)
 {
@@ -206,9 +222,8 @@ setup_begin(struct master *m)
 	if (m->signal_fd == -1)
 		fatal(1, "signal pipe");
 	set_trap(m);
-	m->clients.signs = event_signs();
-	m->had_terminal = signals_have_terminal();
-	m->started_ms = clock_now();
+	m->life.had_terminal = signals_have_terminal();
+	m->life.started_ms = clock_now();
 	system_adopt_orphans();
 	control_open(&m->control, plan->launch.socket, plan->launch.uid,
 	    plan->launch.gid);
@@ -217,6 +232,7 @@ setup_begin(struct master *m)
 	m->plan.launch.notify = m->notify_fd == -1 ? NULL : m->notify_name;
 	if (bus_init(&m->bus, plan->retain) == -1)
 		fatal(1, "--retain");
+	open_poller(m);
 	m->post.bus = &m->bus;
 	m->post.pool = &m->pool;
 	steering_init(&m->steering, &m->pool, &m->listeners);
@@ -232,6 +248,7 @@ setup_end(struct master *m)
 	listeners_free(&m->listeners);
 	pool_free(&m->pool);
 	steering_free(&m->steering);
+	poller_free(m->poller);
 	bus_free(&m->bus);
 	cluster_free(&m->cluster);
 	signals_close();

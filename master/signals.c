@@ -51,7 +51,7 @@ scale_by(struct master *m, int by, int64_t now_ms)
 static void
 take_hangup(struct master *m, int64_t now_ms)
 {
-	if (m->had_terminal && !signals_have_terminal())
+	if (m->life.had_terminal && !signals_have_terminal())
 		order_stop(m, false, now_ms);
 	else if (!m->pool.stopping)
 		order_reload(m, now_ms);

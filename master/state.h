@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/event.h"
+#include "base/poller.h"
+#include "base/timers.h"
 #include "master/bus/bus.h"
 #include "master/clients.h"
 #include "master/control/control.h"
@@ -13,33 +14,60 @@
 #include "master/node/cluster.h"
 #include "master/plan.h"
 #include "master/post.h"
-#include "master/steering.h"
 #include "master/socket/listener.h"
+#include "master/steering.h"
 #include "master/worker/pool.h"
-#include "master/worker/process.h"
 #include "master/worker/reload.h"
+
+/* What a descriptor is to the master; in brackets, its owner. */
+enum source {
+	SOURCE_SIGNAL,			/* the pipe (struct master) */
+	SOURCE_CONTROL,			/* the control socket (the same) */
+	SOURCE_NOTIFY,			/* sd_notify's (the same) */
+	SOURCE_BIRTH,			/* of a worker (struct worker) */
+	SOURCE_TRAP,			/* calls of its (the same) */
+	SOURCE_NODE,			/* Node's channel (the same) */
+	SOURCE_CONN,			/* a connection (struct conn) */
+};
+
+/* How far the master has come. */
+struct life {
+	int64_t	 started_ms;
+	bool	 had_terminal;		/* when it was started */
+	bool	 been_ready;		/* some worker was, once */
+	bool	 settled;		/* the first generation was, once */
+	int	 code;			/* to exit with */
+};
+
+/* What is asked of all workers. */
+struct orders {
+	bool	 due;			/* something has changed since the last
+					   look */
+	bool	 scaling;		/* until all that are wanted are ready */
+	int64_t	 next_ms;		/* when the reload is due though nothing
+					   happens; 0 */
+};
 
 struct master {
 	struct plan plan;
+	struct life life;
+	struct poller *poller;
+	struct timers timers;		/* of workers */
 	struct listeners listeners;
+	struct steering steering;
 	struct pool pool;
 	struct reload reload;
+	struct orders orders;
 	struct calm calm;
 	struct control control;
 	struct clients clients;
 	struct bus bus;
-	struct cluster cluster;
 	struct post post;
-	struct steering steering;
+	struct cluster cluster;
+	bool	 nodes_held;		/* workers are not read from */
 	int	 signal_fd;
 	int	 notify_fd;		/* -1: none */
 	char	 notify_name[64];
-	int64_t	 started_ms;
-	bool	 had_terminal;
-	bool	 been_ready;		/* some worker was, once */
-	bool	 settled;		/* the first generation was, once */
-	bool	 scaling;		/* until all that are wanted are ready */
-	int	 code;			/* to exit with */
 };
 
 #endif

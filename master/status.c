@@ -18,7 +18,7 @@ state(const struct master *m)
 		return CRR_STATE_STOPPING;
 	if (m->reload.active)
 		return CRR_STATE_RELOADING;
-	return m->settled ? CRR_STATE_SERVING : CRR_STATE_STARTING;
+	return m->life.settled ? CRR_STATE_SERVING : CRR_STATE_STARTING;
 }
 
 static unsigned char *
@@ -62,7 +62,7 @@ send_master(const struct master *m, struct conn *c, uint32_t id,
 	crr_put32(buf + 12, m->pool.rules.generation);
 	crr_put32(buf + 16, m->reload.completed);
 	crr_put32(buf + 20, m->reload.failed);
-	crr_put64(buf + 24, (uint64_t)(now_ms - m->started_ms));
+	crr_put64(buf + 24, (uint64_t)(now_ms - m->life.started_ms));
 	p = put_text(buf + MASTER_FIXED, CRR_RELEASE, strlen(CRR_RELEASE));
 	p = put_text(p, m->plan.name, strlen(m->plan.name));
 	p = put_text(p, m->plan.launch.socket, strlen(m->plan.launch.socket));

@@ -83,17 +83,6 @@ find_waited(const struct listeners *ls)
 	return o.waited_ms < REST_MS ? o.waited_ms : REST_MS;
 }
 
-static int
-count_serving(const struct pool *pool)
-{
-	int i, n;
-
-	n = 0;
-	for (i = 0; i < pool->nseats; i++)
-		n += worker_serves(pool->seat[i]);
-	return n;
-}
-
 static void
 forget_seat(struct steering_seat *seat, const struct worker *w)
 {
@@ -108,9 +97,9 @@ judge_waiting(struct steering *s, struct steering_seat *seat, struct worker *w,
 	const int64_t hang_ms = s->pool->rules.hang_ms;
 	int64_t waited_ms = now_ms - seat->waiting_ms;
 
-	if (!seat->stuck && waited_ms >= AFTER_MS &&
-	    count_serving(s->pool) > 1) {
+	if (!seat->stuck && waited_ms >= AFTER_MS && s->nserving > 1) {
 		seat->stuck = true;
+		s->stale = true;
 		log_warnx("worker %d (%d): %u connection%s waited for a "
 		    "second, new ones go elsewhere until it accepts again",
 		    w->id, (int)w->process.pid, seat->queued,
@@ -136,9 +125,11 @@ look_at_seat(struct steering *s, struct worker *w, int64_t now_ms)
 		return;
 	queued = listeners_depth(s->listeners, w->seat);
 	if (queued == 0 || queued < seat->queued) {
-		if (seat->stuck)
+		if (seat->stuck) {
 			log_warnx("worker %d (%d) accepts again", w->id,
 			    (int)w->process.pid);
+			s->stale = true;
+		}
 		forget_seat(seat, w);
 	}
 	/* The first sight may be of one that is just being accepted. */
@@ -187,14 +178,14 @@ steering_close_stranded(struct steering *s)
 		    "had gone, closed", n, n == 1 ? "" : "s");
 }
 
-void
+bool
 steering_look(struct steering *s, bool idle, int64_t now_ms)
 {
 	bool waiting = false;
 	int i;
 
 	if (now_ms < s->look_ms)
-		return;
+		return false;
 	follow_listeners(s);
 	for (i = 0; i < s->pool->nseats; i++) {
 		look_at_seat(s, s->pool->seat[i], now_ms);
@@ -205,15 +196,15 @@ steering_look(struct steering *s, bool idle, int64_t now_ms)
 	if (idle)
 		steering_close_stranded(s);
 	s->look_ms = now_ms + (waiting ? LOOK_MS : REST_MS);
+	return s->stale || s->listeners->failed;
 }
 
 int64_t
 steering_next(const struct steering *s)
 {
-	const struct pool *pool = s->pool;
-
-	if (s->listeners->shared || s->listeners->n == 0 || pool->stopping ||
-	    (pool->rules.hang_ms == 0 && count_serving(pool) < 2))
+	if (s->listeners->shared || s->listeners->n == 0 ||
+	    s->pool->stopping ||
+	    (s->pool->rules.hang_ms == 0 && s->nserving < 2))
 		return 0;
 	return s->look_ms;
 }
@@ -244,12 +235,16 @@ rank_worker(const struct steering *s, const struct worker *w)
 void
 steering_turn(struct steering *s)
 {
-	int i, best = 1;
+	int i, rank, best = 1;
 
 	follow_listeners(s);
+	s->stale = false;
+	s->nserving = 0;
 	for (i = 0; i < s->pool->nseats; i++) {
-		if (rank_worker(s, s->pool->seat[i]) > best)
-			best = rank_worker(s, s->pool->seat[i]);
+		rank = rank_worker(s, s->pool->seat[i]);
+		if (rank > best)
+			best = rank;
+		s->nserving += worker_serves(s->pool->seat[i]);
 	}
 	for (i = 0; i < s->pool->nseats; i++)
 		s->ready[i] = rank_worker(s, s->pool->seat[i]) >= best;

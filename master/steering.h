@@ -30,6 +30,8 @@ struct steering {
 	struct steering_seat *seats;	/* nseats of them, by seat */
 	bool	*ready;			/* the same, for listeners_steer */
 	int	 nseats;
+	int	 nserving;		/* workers, as of the last turn */
+	bool	 stale;			/* who is stuck has changed since */
 	int64_t	 look_ms;		/* next look at the queues */
 };
 
@@ -49,9 +51,9 @@ void	 steering_turn(struct steering *s);
 /*
  * Look at the queues, if it is time to: find workers that are stuck, and kill
  * them after --hang. With idle, close what is stranded, as
- * steering_close_stranded does.
+ * steering_close_stranded does. Returns whether it is time for steering_turn.
  */
-void	 steering_look(struct steering *s, bool idle, int64_t now_ms);
+bool	 steering_look(struct steering *s, bool idle, int64_t now_ms);
 
 /*
  * Close what is queued in seats that no worker holds: it came when its worker

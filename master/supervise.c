@@ -1,6 +1,7 @@
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +17,18 @@
 
 enum {
 	REST_MS = 10000,		/* for processes that outlive SIGKILL */
+	WATCH_AGAIN_MS = 100,		/* after memory ran out */
 };
+
+/* Nothing is left of the worker's processes. */
+static void
+forget_worker(struct master *m, struct worker *w)
+{
+	poller_forget(m->poller, w->process.trap_fd, w);
+	process_gone(&w->process);
+	w->rest_ms = 0;
+	worker_touch(w);
+}
 
 /* Why a worker went, for people; nothing where it went as it was told. */
 static void
@@ -75,12 +87,13 @@ note_end(struct master *m, struct worker *w, int wstatus, int64_t now_ms)
 	hint_at_daemon(w, wstatus);
 	supervise_birth(m, w, now_ms);
 	nodes_leave(m, w, now_ms);
+	poller_forget(m->poller, w->process.birth_fd, w);
 	worker_ended(w, wstatus, &m->pool.rules, now_ms);
 	listeners_release(&m->listeners, w->seat, true);
 	/* It may have shut its listening socket down, which is ours too. */
 	if (listeners_mend(&m->listeners) == -1)
 		log_warn("listening again");
-	if (m->been_ready)
+	if (m->life.been_ready)
 		tell_down(m, w, pid, was, now_ms);
 }
 
@@ -92,22 +105,8 @@ fail_start(struct master *m, const struct worker *w, int64_t now_ms)
 	else
 		log_warnx("worker %d: %s before any worker was ready", w->id,
 		    w->ended);
-	m->code = w->code != 0 ? w->code : 1;
+	m->life.code = w->code != 0 ? w->code : 1;
 	order_stop(m, true, now_ms);
-}
-
-void
-supervise_first_start(struct master *m, int64_t now_ms)
-{
-	const struct worker *w;
-	int i;
-
-	for (i = 0; !m->been_ready && !m->pool.stopping &&
-	    i < m->pool.nseats; i++) {
-		w = m->pool.seat[i];
-		if (w->state == WORKER_BACKOFF)
-			fail_start(m, w, now_ms);
-	}
 }
 
 /*
@@ -139,8 +138,8 @@ supervise_reap(struct master *m, int64_t now_ms)
 void
 supervise_birth(struct master *m, struct worker *w, int64_t now_ms)
 {
+	int had_trap, fd = w->process.birth_fd;
 	enum process_news news;
-	int had_trap;
 
 	while (w->process.birth_fd != -1) {
 		had_trap = w->process.trap_fd;
@@ -151,7 +150,9 @@ supervise_birth(struct master *m, struct worker *w, int64_t now_ms)
 		else if (news != PROCESS_FAILED &&
 		    had_trap == w->process.trap_fd)
 			return;
+		worker_touch(w);
 	}
+	poller_forget(m->poller, fd, w);
 }
 
 void
@@ -160,8 +161,7 @@ supervise_trap(struct master *m, struct worker *w, bool hung_up, int64_t now_ms)
 	struct trap_event ev;
 
 	if (hung_up) {
-		process_gone(&w->process);
-		w->rest_ms = 0;
+		forget_worker(m, w);
 		return;
 	}
 	if (trap_answer(w->process.trap_fd, &m->listeners, w->seat,
@@ -191,8 +191,7 @@ end_rest(struct master *m, struct worker *w, int64_t now_ms)
 {
 	if (now_ms - w->since_ms > REST_MS) {
 		log_warnx("worker %d: processes of it outlive SIGKILL", w->id);
-		process_gone(&w->process);
-		w->rest_ms = 0;
+		forget_worker(m, w);
 		return;
 	}
 	if (!pool_has_twin(&m->pool, w))
@@ -218,6 +217,8 @@ look_at_drain(struct master *m, struct worker *w, int64_t now_ms)
 static void
 meet_deadline(struct master *m, struct worker *w, int64_t now_ms)
 {
+	int64_t goodbye_ms;
+
 	if (w->rest_ms != 0) {
 		if (w->rest_ms <= now_ms)
 			end_rest(m, w, now_ms);
@@ -232,37 +233,90 @@ meet_deadline(struct master *m, struct worker *w, int64_t now_ms)
 	}
 	if (w->state == WORKER_DRAINING)
 		look_at_drain(m, w, now_ms);
+	goodbye_ms = nodes_goodbye_at(m, w);
+	if (goodbye_ms != 0 && goodbye_ms <= now_ms)
+		nodes_say_goodbye(m, w);
+}
+
+static void
+set_sooner(int64_t *next_ms, int64_t due_ms)
+{
+	if (due_ms != 0 && (*next_ms == 0 || due_ms < *next_ms))
+		*next_ms = due_ms;
+}
+
+static void
+set_timer(struct master *m, struct worker *w)
+{
+	int64_t next_ms = worker_deadline(w);
+
+	if (w->rest_ms == 0) {
+		if (w->state == WORKER_DRAINING)
+			set_sooner(&next_ms, w->drain == NULL ? w->since_ms :
+			    drain_next(w->drain));
+		set_sooner(&next_ms, nodes_goodbye_at(m, w));
+	}
+	timers_set(&m->timers, &w->timer, next_ms);
+}
+
+/* Each worker once: what is due again at once is for the next turn. */
+void
+supervise_deadlines(struct master *m, int64_t now_ms)
+{
+	struct worker *due = NULL, **last = &due, *w;
+
+	while ((w = timers_expired(&m->timers, now_ms)) != NULL) {
+		w->next_due = NULL;
+		*last = w;
+		last = &w->next_due;
+	}
+	for (w = due; w != NULL; w = w->next_due) {
+		meet_deadline(m, w, now_ms);
+		set_timer(m, w);
+	}
+}
+
+static int
+watch_worker(struct master *m, struct worker *w)
+{
+	if (w->process.birth_fd != -1 && poller_watch(m->poller,
+	    w->process.birth_fd, POLLIN, SOURCE_BIRTH, w) == -1)
+		return -1;
+	if (w->process.trap_fd != -1 && poller_watch(m->poller,
+	    w->process.trap_fd, POLLIN, SOURCE_TRAP, w) == -1)
+		return -1;
+	return nodes_join(m, w);
+}
+
+/*
+ * A loop of restarts would only hide why nobody has ever been ready, so the
+ * first end of a worker before that ends the master.
+ */
+static void
+settle_worker(struct master *m, struct worker *w, int64_t now_ms)
+{
+	if (!m->life.been_ready && !m->pool.stopping &&
+	    w->state == WORKER_BACKOFF)
+		fail_start(m, w, now_ms);
 	if (w->state != WORKER_DRAINING) {
 		drain_free(w->drain);
 		w->drain = NULL;
 	}
+	set_timer(m, w);
 }
 
 void
-supervise_deadlines(struct master *m, int64_t now_ms)
+supervise_settle(struct master *m, int64_t now_ms)
 {
-	int i;
+	struct worker *w;
 
-	for (i = 0; i < m->pool.nseats; i++)
-		meet_deadline(m, m->pool.seat[i], now_ms);
-}
-
-int64_t
-supervise_next(const struct master *m)
-{
-	const struct worker *w;
-	int64_t next, one;
-	int i;
-
-	next = 0;
-	for (i = 0; i < m->pool.nseats; i++) {
-		w = m->pool.seat[i];
-		one = worker_deadline(w);
-		if (w->state == WORKER_DRAINING)
-			one = w->drain == NULL ? w->since_ms :
-			    drain_next(w->drain);
-		if (one != 0 && (next == 0 || one < next))
-			next = one;
+	while ((w = pool_take_changed(&m->pool)) != NULL) {
+		order_note(m);
+		settle_worker(m, w, now_ms);
+		if (watch_worker(m, w) == 0)
+			continue;
+		log_warn("worker %d can't be watched", w->id);
+		timers_set(&m->timers, &w->timer, now_ms + WATCH_AGAIN_MS);
+		return;
 	}
-	return next;
 }

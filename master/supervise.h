@@ -17,14 +17,14 @@ void	 supervise_birth(struct master *m, struct worker *w, int64_t now_ms);
 void	 supervise_trap(struct master *m, struct worker *w, bool hung_up,
 	    int64_t now_ms);
 
-/* Do what is due. */
+/* Do what is due for workers: deadlines of their states, drains, goodbyes. */
 void	 supervise_deadlines(struct master *m, int64_t now_ms);
 
-/* Nobody has ever been ready and one has ended already: a loop of restarts
- * would only hide why, so the master stops. */
-void	 supervise_first_start(struct master *m, int64_t now_ms);
-
-/* When supervise_deadlines has something to do, or 0. */
-int64_t	 supervise_next(const struct master *m);
+/*
+ * The end of a turn: have the poller and the timers follow the workers that
+ * have changed in it. Where one ends before any has been ready, the master
+ * stops.
+ */
+void	 supervise_settle(struct master *m, int64_t now_ms);
 
 #endif

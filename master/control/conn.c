@@ -13,7 +13,7 @@
 #include "master/worker/system.h"
 
 struct conn *
-conn_accept(struct conn **list, int listen_fd, int64_t now_ms)
+conn_accept(struct conn_set *set, int listen_fd, int64_t now_ms)
 {
 	struct conn *c;
 	int fd;
@@ -37,8 +37,36 @@ conn_accept(struct conn **list, int listen_fd, int64_t now_ms)
 	}
 	c->fd = fd;
 	c->deadline_ms = now_ms + CONN_HALF_MS;
-	c->next = *list;
-	*list = c;
+	c->set = set;
+	c->timer.owner = c;
+	c->next = set->first;
+	c->at = &set->first;
+	if (c->next != NULL)
+		c->next->at = &c->next;
+	set->first = c;
+	conn_touch(c);
+	return c;
+}
+
+void
+conn_touch(struct conn *c)
+{
+	if (c->is_changed)
+		return;
+	c->is_changed = true;
+	c->next_changed = c->set->changed;
+	c->set->changed = c;
+}
+
+struct conn *
+conn_take_changed(struct conn_set *set)
+{
+	struct conn *c = set->changed;
+
+	if (c == NULL)
+		return NULL;
+	set->changed = c->next_changed;
+	c->is_changed = false;
 	return c;
 }
 
@@ -55,10 +83,13 @@ conn_close(struct conn *c)
 	if (c->subscriber != NULL)
 		bus_unsubscribe(c->bus, c->subscriber);
 	c->subscriber = NULL;
-	if (c->fd != -1)
+	if (c->fd != -1) {
+		poller_forget(c->set->poller, c->fd, c);
 		close(c->fd);
+	}
 	c->fd = -1;
 	c->wait = CONN_WAIT_NOTHING;
+	conn_touch(c);
 }
 
 bool
@@ -77,6 +108,7 @@ conn_wants_output(const struct conn *c)
 void
 conn_finish(struct conn *c, int64_t now_ms)
 {
+	conn_touch(c);
 	c->closing = true;
 	c->wait = CONN_WAIT_NOTHING;
 	c->deadline_ms = now_ms + CONN_CLOSING_MS;
@@ -148,6 +180,7 @@ conn_send(struct conn *c, enum crr_type type, uint32_t id,
 {
 	if (c->fd == -1)
 		return;
+	conn_touch(c);
 	if (reserve(c, CRR_HEADER + len) == -1) {
 		conn_close(c);
 		return;
@@ -296,32 +329,20 @@ conn_wants_input(const struct conn *c)
 	return c->closing || (!conn_pending(c) && c->in_used < c->in_size);
 }
 
-void
-conn_expire(struct conn *list, int64_t now_ms)
+bool
+conn_is_over(const struct conn *c)
 {
-	struct conn *c;
-
-	for (c = list; c != NULL; c = c->next) {
-		if ((c->deadline_ms != 0 && c->deadline_ms <= now_ms) ||
-		    (c->ended && c->wait == CONN_WAIT_NOTHING &&
-		    c->subscriber == NULL && !conn_pending(c)))
-			conn_close(c);
-	}
+	return c->ended && c->wait == CONN_WAIT_NOTHING &&
+	    c->subscriber == NULL && !conn_pending(c);
 }
 
 void
-conn_sweep(struct conn **list)
+conn_free(struct conn *c)
 {
-	struct conn *c;
-
-	while ((c = *list) != NULL) {
-		if (c->fd != -1) {
-			list = &c->next;
-			continue;
-		}
-		*list = c->next;
-		free(c->out);
-		free(c->in);
-		free(c);
-	}
+	*c->at = c->next;
+	if (c->next != NULL)
+		c->next->at = c->at;
+	free(c->out);
+	free(c->in);
+	free(c);
 }

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/poller.h"
+#include "base/timers.h"
 #include "ipc.h"
 #include "master/bus/bus.h"
 
@@ -32,8 +34,20 @@ enum conn_wait {			/* what a client is waiting for */
 	CONN_WAIT_STOP,
 };
 
+/* All connections. */
+struct conn_set {
+	struct conn *first;		/* the newest */
+	struct conn *changed;		/* whose wishes may have changed */
+	struct poller *poller;		/* told of each end; not ours */
+};
+
 struct conn {
-	struct conn *next;
+	struct conn *next, **at;	/* of all, and what points to it */
+	struct conn *next_changed;
+	bool	 is_changed;		/* it is on that list */
+	struct conn_set *set;
+	struct timer timer;		/* the owner's: of deadline_ms */
+	bool	 counted;		/* the owner's */
 	int	 fd;			/* -1: to be freed */
 	uid_t	 uid;			/* of the peer */
 	pid_t	 pid;			/* of the peer; 0: not known */
@@ -65,10 +79,18 @@ struct conn_hooks {
 };
 
 /*
- * Accept one connection from listen_fd and put it in front of *list. Returns
+ * Accept one connection from listen_fd and put it in front of the set. Returns
  * it, or NULL and errno.
  */
-struct conn *conn_accept(struct conn **list, int listen_fd, int64_t now_ms);
+struct conn *conn_accept(struct conn_set *set, int listen_fd, int64_t now_ms);
+
+/* Note that what a connection waits for may have changed: what it wants to
+ * read or write, its deadline, its end. Who sends on it or closes it need not
+ * say so. */
+void	 conn_touch(struct conn *c);
+
+/* Take one off the list of those whose wishes may have changed, or NULL. */
+struct conn *conn_take_changed(struct conn_set *set);
 
 /* Read what has come. */
 void	 conn_read(struct conn *c);
@@ -99,14 +121,15 @@ void	 conn_flush(struct conn *c);
 /* Close when what is queued has been taken. */
 void	 conn_finish(struct conn *c, int64_t now_ms);
 
-/* Close at once. Freed by conn_sweep. */
+/* Close at once. To be freed by conn_free. */
 void	 conn_close(struct conn *c);
 
-/* Close those whose deadline has passed, or who have got all they asked. */
-void	 conn_expire(struct conn *list, int64_t now_ms);
+/* It has got all it asked for, and asks no more. */
+bool	 conn_is_over(const struct conn *c);
 
-/* Free those that were closed. */
-void	 conn_sweep(struct conn **list);
+/* Take a connection that was closed out of its set, and free it. It must not
+ * be on the list of changed ones. */
+void	 conn_free(struct conn *c);
 
 /* There is an answer to write. */
 bool	 conn_pending(const struct conn *c);

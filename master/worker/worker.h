@@ -72,6 +72,7 @@ struct worker {
 					   NULL */
 	struct node *node;		/* nodes.c's: Node's channel; or NULL */
 	struct timer timer;		/* supervise.c's: the next deadline */
+	struct worker *next_due;	/* supervise.c's */
 	int64_t	 deadline_ms;		/* monotonic; 0: none */
 	int64_t	 alive_ms;		/* when being alive makes it ready; 0 */
 	int64_t	 started_ms;		/* this process */
