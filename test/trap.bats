@@ -233,7 +233,8 @@ start_second() {
 
 second_was_refused() {
 	[ "$CODE" -eq 1 ]
-	tail -n 1 second.err |
+	# A worker may write between this line and its own SIGKILL.
+	grep -F "crr: " second.err | tail -n 1 |
 	    grep -F "bind 127.0.0.1:$PORT: Address already in use"
 	all_pids_answer 2
 	crr reload -q
