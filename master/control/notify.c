@@ -50,6 +50,16 @@ close_passed(struct cmsghdr *cmsg)
 	}
 }
 
+/* musl's CMSG_NXTHDR changes signs. */
+static struct cmsghdr *
+next_header(struct msghdr *msg, struct cmsghdr *cmsg)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+	return CMSG_NXTHDR(msg, cmsg);
+#pragma GCC diagnostic pop
+}
+
 static void
 read_control(struct msghdr *msg, pid_t *pid)
 {
@@ -57,7 +67,7 @@ read_control(struct msghdr *msg, pid_t *pid)
 	struct ucred cred;
 
 	for (cmsg = CMSG_FIRSTHDR(msg); cmsg != NULL;
-	    cmsg = CMSG_NXTHDR(msg, cmsg)) {
+	    cmsg = next_header(msg, cmsg)) {
 		if (cmsg->cmsg_level != SOL_SOCKET)
 			continue;
 		if (cmsg->cmsg_type == SCM_RIGHTS)
