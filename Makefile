@@ -7,26 +7,40 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 INSTALL ?= install
 CC ?= cc
-CFLAGS ?= $(SMALL)
+CFLAGS ?= -O2
 STRIP ?= strip
 B ?= build
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes
-OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(WARN) -ffunction-sections \
-	-fdata-sections -fno-asynchronous-unwind-tables -fno-plt -MMD -MP
-OUR_LDFLAGS = -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,now $(PACK)
+OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(WARN) -ffunction-sections
+DEPS = -MMD -MP -MF $@.d -MT $@
 
-comma = ,
+# Hardening, where compiler, linker and libc know it. $(call try,FLAGS) is FLAGS
+# if a program builds with them, and with the user's own, without any message.
+# A sanitizer has checks of its own, and a static program is no PIE.
+try = $(shell d=$$(mktemp -d) && echo 'int main(void){return 0;}' >$$d/a.c && \
+	$(CC) -include string.h $(1) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
+	-o $$d/a $$d/a.c 2>$$d/err && test ! -s $$d/err && echo '$(1)'; \
+	rm -rf $$d)
+FORTIFY = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE
+RELRO = -Wl,-z,relro,-z,now
+GC = -Wl,--gc-sections
+ifeq ($(findstring -fsanitize,$(CFLAGS)),)
+HARD_CFLAGS := $(call try,-fstack-protector-strong) \
+	$(or $(call try,$(FORTIFY)=3),$(call try,$(FORTIFY)=2))
+HARD_LDFLAGS := $(call try,$(RELRO))
+ifeq ($(filter -static% -no-pie,$(CFLAGS) $(LDFLAGS)),)
+PIE := $(call try,-fPIE -pie)
+HARD_CFLAGS += $(filter -fPIE,$(PIE))
+HARD_LDFLAGS += $(filter -pie,$(PIE))
+endif
+endif
 
-# Flags that make crr smaller, where compiler, linker and libc know them: 12 kB
-# together. $(call try,FLAGS,ELSE) is FLAGS, or ELSE.
-try = $(shell d=$$(mktemp -d) && echo 'int main(void){return 0;}' >$$d/a.c \
-	&& $(CC) $(1) -o $$d/a $$d/a.c 2>$$d/err && $$d/a && test ! -s $$d/err \
-	&& echo '$(1)' || echo '$(2)'; rm -rf $$d)
-PACK := $(call try,-Wl$(comma)-z$(comma)pack-relative-relocs)
-SMALL := $(call try,-Oz,-Os)
-LTO := $(call try,-flto -flto-partition=one -ffat-lto-objects)
+# The user's flags come last, and win.
+COMPILE = $(CC) $(OUR_CFLAGS) $(HARD_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+OUR_LDFLAGS := $(call try,$(GC))
+LINK = $(OUR_LDFLAGS) $(HARD_LDFLAGS) $(LDFLAGS)
 
 # What only Linux has stands beside its stand-in X_none.c (X_poll.c for what
 # poll(2) can do); LINUX_ONLY is what nothing but Linux files use.
@@ -49,25 +63,32 @@ UNITS = $(patsubst test/%.c,$B/test/%,$(wildcard test/unit_*.c))
 
 all: crr
 
-crr: $B/crr
-	cp $B/crr $@.new && mv $@.new $@
+# Whichever $B/crr was built last.
+crr: $B/crr FORCE
+	@cmp -s $< $@ || { rm -f $@ && cp $< $@; }
 
-$B/crr: $(OBJ)
-	$(CC) $(CFLAGS) $(LTO) $(LDFLAGS) $(OUR_LDFLAGS) -o $@ $(OBJ)
-
-$B/%.o: %.c
+# With other flags, another compiler or other sources everything is built again.
+$B/flags: export FLAGS = $(COMPILE) $(LINK) $(LDLIBS) $(SRC)
+$B/flags: FORCE
 	@mkdir -p $(@D)
-	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LTO) $(CPPFLAGS) -c -o $@ $<
+	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" >$@
+
+$B/crr: $(OBJ) $B/flags
+	$(COMPILE) $(LINK) -o $@ $(OBJ) $(LDLIBS)
+
+$B/%.o: %.c $B/flags
+	@mkdir -p $(@D)
+	$(COMPILE) $(DEPS) -c -o $@ $<
 
 tools: $(TOOLS) $(UNITS)
 
-$B/test/server $B/test/load $B/test/deny: $B/test/%: test/%.c
+$B/test/server $B/test/load $B/test/deny: $B/test/%: test/%.c $B/flags
 	@mkdir -p $(@D)
-	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
+	$(COMPILE) $(DEPS) $(LINK) -o $@ $< $(LDLIBS)
 
-$B/test/member: test/member.c $B/ipc.o
+$B/test/member: test/member.c $B/ipc.o $B/flags
 	@mkdir -p $(@D)
-	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $B/ipc.o
+	$(COMPILE) $(DEPS) $(LINK) -o $@ $< $B/ipc.o $(LDLIBS)
 
 # A unit test links what it tests, and the stand-in where that is built;
 # worker, pool and reload with processes of its own making.
@@ -87,9 +108,9 @@ UNIT_worker = master/worker/worker.c base/parse.c
 UNIT_reload = master/worker/reload.c master/worker/pool.c $(UNIT_worker)
 
 .SECONDEXPANSION:
-$B/test/unit_%: test/unit_%.c $$(call objects,$$(UNIT_%))
+$B/test/unit_%: test/unit_%.c $$(call objects,$$(UNIT_%)) $B/flags
 	@mkdir -p $(@D)
-	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call objects,$(UNIT_$*))
+	$(COMPILE) $(DEPS) $(LINK) -o $@ $< $(call objects,$(UNIT_$*)) $(LDLIBS)
 
 # The real servers of the tests; one that can't be made is named, and the
 # tests of it are skipped.
@@ -101,7 +122,7 @@ test check: crr tools servers
 
 # The whole suite again, crr and test programs under ASan and UBSan.
 check-asan: servers
-	$(MAKE) B=build-asan LTO= CFLAGS="-O1 -g -fsanitize=address,undefined \
+	$(MAKE) B=build-asan CFLAGS="-O1 -g -fsanitize=address,undefined \
 		-fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
 		build-asan/crr tools
 	CRR=$(CURDIR)/build-asan/crr BUILD=$(CURDIR)/build-asan test/run
@@ -139,18 +160,18 @@ bench: crr tools $B/bench/start
 	bench/throughput
 	bench/bus
 
-$B/bench/start: bench/reload.d/start.c
+$B/bench/start: bench/reload.d/start.c $B/flags
 	@mkdir -p $(@D)
-	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
+	$(COMPILE) $(DEPS) $(LINK) -o $@ $< $(LDLIBS)
 
-$B/bench/bare: bench/bus.d/bare.c $B/ipc.o
+$B/bench/bare: bench/bus.d/bare.c $B/ipc.o $B/flags
 	@mkdir -p $(@D)
-	$(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $B/ipc.o
+	$(COMPILE) $(DEPS) $(LINK) -o $@ $< $B/ipc.o $(LDLIBS)
 
 # What breaks the order of the rooms is in a list that may only shrink.
 lint:
 	test/arrows | LC_ALL=C sort -u | diff test/arrows.known -
-	$(MAKE) B=build-lint LTO= CFLAGS="-O2 -Werror" build-lint/crr tools
+	$(MAKE) B=build-lint CFLAGS="-O2 -Werror" build-lint/crr tools
 	cppcheck --quiet --error-exitcode=1 --std=c11 -I. -D_GNU_SOURCE \
 		--enable=warning,portability,performance \
 		--inline-suppr --suppress=missingIncludeSystem $(SRC)
@@ -162,12 +183,12 @@ lint:
 	shellcheck -x bench/reload bench/throughput bench/bus test/*.bats
 	mandoc -Tlint -Wwarning doc/crr.1 doc/crr.3
 
-# The library: ipc.o for others, without what only this compiler reads.
+# The library, which may become part of a shared one.
 lib: $B/libcrr.a $B/crr.pc
 
-$B/lib/ipc.o: ipc.c
+$B/lib/ipc.o: ipc.c $B/flags
 	@mkdir -p $(@D)
-	$(CC) $(OUR_CFLAGS) $(CFLAGS) -fPIC $(CPPFLAGS) -c -o $@ $<
+	$(COMPILE) -fPIC $(DEPS) -c -o $@ $<
 
 $B/libcrr.a: $B/lib/ipc.o
 	rm -f $@
@@ -206,5 +227,8 @@ dist:
 clean:
 	rm -rf build build-* crr crr.tar.gz
 
+FORCE:
+
 .PHONY: all lib tools servers test check check-asan fuzz bench demo lint install uninstall dist clean
--include $(OBJ:.o=.d)
+-include $(addsuffix .d,$(OBJ) $(TOOLS) $(UNITS) $B/lib/ipc.o $B/bench/start \
+	$B/bench/bare)

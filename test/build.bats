@@ -8,18 +8,28 @@ setup_file() {
 	export BATS_TEST_TIMEOUT=600
 }
 
+make_here() {
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -C "$ROOT" "$@"
+}
+
 # build DIRECTORY [VARIABLE=VALUE ...]: crr there, every warning an error.
 build() {
 	local dir=$1
 
 	shift
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
-	    make -C "$ROOT" "B=$dir" "CFLAGS=-Os -Werror" "$@" "$dir/crr"
+	make_here "B=$dir" "CFLAGS=-O2 -Werror" "$@" "$dir/crr"
 }
 
+# build_musl DIRECTORY [VARIABLE=VALUE ...]: the kernel's headers are beside
+# glibc's.
+build_musl() {
+	build "$@" CC=musl-gcc "CPPFLAGS=-idirafter /usr/include \
+	    -idirafter /usr/include/$(gcc -dumpmachine)"
+}
+
+# make_install TARGET ...: below $PWD/root. Each test builds on its own.
 make_install() {
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
-	    make -C "$ROOT" "B=$BUILD" "$@" "DESTDIR=$PWD/root" PREFIX=/opt
+	make_here "B=$PWD/b" CFLAGS=-O0 "$@" "DESTDIR=$PWD/root" PREFIX=/opt
 }
 
 # What is under a sanitizer is larger, slower and has another library.
@@ -44,15 +54,20 @@ stripped_size() {
 	build "$PWD/clang" CC=clang
 }
 
-@test "musl's libc is enough, and crr static does all the same" {
-	local include
+@test "clang builds it without what only Linux has" {
+	need clang
+	build "$PWD/clang" CC=clang PORTABLE=1
+}
 
+@test "with musl's libc it builds without a warning" {
 	need musl-gcc
-	include=/usr/include/$(gcc -dumpmachine)
-	# Musl's CMSG_NXTHDR changes signs.
-	build "$PWD/musl" CC=musl-gcc LDFLAGS=-static \
-	    "CFLAGS=-Os -Werror -Wno-sign-conversion" \
-	    "CPPFLAGS=-idirafter /usr/include -idirafter $include"
+	build_musl "$PWD/musl"
+	build_musl "$PWD/portable" PORTABLE=1
+}
+
+@test "musl's libc is enough, and crr static does all the same" {
+	need musl-gcc
+	build_musl "$PWD/musl" LDFLAGS=-static
 	CRR=$PWD/musl/crr
 	crr_start -w 2 --soak 100ms -- "$SERVER" --port "$PORT" --graceful
 	all_pids_answer 2
@@ -77,6 +92,36 @@ stripped_size() {
 	none_failed
 }
 
+@test "a user's flags are taken, and ours are not lost" {
+	run -0 make_here -n "B=$PWD/b" CPPFLAGS=-DX=1 "CFLAGS=-O1 -g3" \
+	    LDFLAGS=-s LDLIBS=-lm "$PWD/b/crr" "$PWD/b/test/load"
+	grep -E -- "-std=c11 -D_GNU_SOURCE -I\. .*-DX=1 -O1 -g3 .*crr\.c" \
+	    <<<"$output"
+	grep -E -- "-O1 -g3 .*-s -o $PWD/b/crr .*-lm" <<<"$output"
+	grep -E -- "-O1 -g3 .*-s -o $PWD/b/test/load .*-lm" <<<"$output"
+}
+
+@test "what else is built in a directory with other flags is built again" {
+	local flags=("B=$PWD/b" "$PWD/b/base/out.o")
+
+	make_here "${flags[@]}"
+	run -0 make_here --no-print-directory "${flags[@]}"
+	[ -z "$output" ]
+	run -0 make_here "${flags[@]}" CFLAGS=-O1
+	grep -F -- "-O1" <<<"$output"
+	run -0 make_here "${flags[@]}" CFLAGS=-O1 PORTABLE=1
+	grep -F "out.c" <<<"$output"
+	run -0 make_here "${flags[@]}" CFLAGS=-O1 PORTABLE=1 CC=gcc
+	grep -F "out.c" <<<"$output"
+}
+
+@test "a test program is built again when a header that it includes changes" {
+	make_here "B=$PWD/b" CFLAGS=-O0 "$PWD/b/test/unit_address"
+	run -0 make_here -n "B=$PWD/b" CFLAGS=-O0 -W test/tap.h \
+	    "$PWD/b/test/unit_address"
+	grep -F "unit_address.c" <<<"$output"
+}
+
 @test "crr needs no library but libc" {
 	need ldd
 	need_plain
@@ -86,13 +131,25 @@ stripped_size() {
 	[ ! -s others ]
 }
 
-@test "stripped, crr has less than 120 kB" {
+@test "crr is hardened" {
+	need readelf
+	need_plain
+	readelf -hldW "$CRR" >elf
+	grep -E "Type: +DYN" elf
+	grep -F GNU_RELRO elf
+	grep -E "BIND_NOW|FLAGS.* NOW" elf
+	readelf -W --dyn-syms "$CRR" >symbols
+	grep -F __stack_chk_fail symbols
+	grep -E "__[a-z]+_chk@" symbols
+}
+
+@test "stripped, crr has less than 200 kB" {
 	local size
 
 	need_plain
 	size=$(stripped_size)
 	echo "$size bytes"
-	[ "$size" -lt $((120 * 1024)) ]
+	[ "$size" -lt 200000 ]
 }
 
 @test "a master of 8 workers has less than 2.5 MB resident" {
