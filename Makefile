@@ -194,11 +194,15 @@ $B/libcrr.a: $B/lib/ipc.o
 	rm -f $@
 	$(AR) rcs $@ $<
 
-$B/crr.pc: Makefile base/version.h
+# Written each time: PREFIX may be another one than before.
+$B/crr.pc: base/version.h FORCE
 	@mkdir -p $(@D)
-	printf '%s\n' 'Name: crr' 'Description: messages of crr workers' \
-		"Version: $$(sed -n 's/.*CRR_RELEASE "\(.*\)"/\1/p' base/version.h)" \
-		'Cflags: -I$(INCLUDEDIR)/crr' 'Libs: -L$(LIBDIR) -lcrr' >$@
+	@printf '%s\n' 'prefix=$(PREFIX)' \
+		'includedir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))' \
+		'libdir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))' '' \
+		'Name: crr' 'Description: messages between crr and its workers' \
+		"Version: $$(sed -n 's/.*CRR_RELEASE "\(.*\)"/\1/p' $<)" \
+		'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lcrr' >$@
 
 install: $B/crr lib
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \

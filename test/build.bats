@@ -223,6 +223,24 @@ stripped_size() {
 	run ! grep -qa "\.debug_info\|\.symtab" root/opt/bin/crr
 }
 
+@test "crr.pc names the PREFIX of the last install" {
+	make_here "B=$PWD/b" CFLAGS=-O0 install "DESTDIR=$PWD/a" PREFIX=/a
+	make_here "B=$PWD/b" CFLAGS=-O0 install "DESTDIR=$PWD/c" PREFIX=/b \
+	    LIBDIR=/c/lib64
+	grep -x prefix=/a a/a/lib/pkgconfig/crr.pc
+	run ! grep /a c/c/lib64/pkgconfig/crr.pc
+	grep -x prefix=/b c/c/lib64/pkgconfig/crr.pc
+	grep -x libdir=/c/lib64 c/c/lib64/pkgconfig/crr.pc
+}
+
+@test "the library has no global name without crr_" {
+	need nm
+	make_here "B=$PWD/b" "$PWD/b/libcrr.a"
+	nm -g --defined-only b/libcrr.a | awk 'NF == 3 { print $3 }' >names
+	grep -x crr_next names
+	run ! grep -v "^crr_" names
+}
+
 @test "uninstall takes away what install puts there" {
 	need_plain
 	make_install install uninstall
