@@ -18,9 +18,8 @@ enum {
 	MAGIC_SIZE = 4,			/* bytes */
 };
 
-/* By number. */
-static const struct type {
-	char		 name[20];	/* "": there is no such type */
+static const struct type {		/* by number */
+	char		 name[20];	/* "": no type has this number */
 	uint32_t	 least, greatest;	/* bytes of payload */
 } types[] = {
 #define X(name, number, least, greatest) [number] = { #name, least, greatest },
@@ -28,8 +27,10 @@ static const struct type {
 #undef X
 };
 
+/* Frames in memory. */
+
 static const struct type *
-find(unsigned number)
+find_type(unsigned number)
 {
 	if (number >= sizeof(types) / sizeof(types[0]) ||
 	    types[number].name[0] == '\0')
@@ -38,32 +39,32 @@ find(unsigned number)
 }
 
 const char *
-crr_type_name(unsigned number)
+crr_type_name(unsigned type)
 {
-	const struct type *type = find(number);
+	const struct type *known = find_type(type);
 
-	return type == NULL ? "unknown" : type->name;
+	return known == NULL ? "unknown" : known->name;
 }
 
 void
-crr_put16(unsigned char *p, uint16_t v)
+crr_put16(unsigned char *p, uint16_t number)
 {
-	p[0] = (unsigned char)(v >> 8);
-	p[1] = (unsigned char)v;
+	p[0] = (unsigned char)(number >> 8);
+	p[1] = (unsigned char)number;
 }
 
 void
-crr_put32(unsigned char *p, uint32_t v)
+crr_put32(unsigned char *p, uint32_t number)
 {
-	crr_put16(p, (uint16_t)(v >> 16));
-	crr_put16(p + 2, (uint16_t)v);
+	crr_put16(p, (uint16_t)(number >> 16));
+	crr_put16(p + 2, (uint16_t)number);
 }
 
 void
-crr_put64(unsigned char *p, uint64_t v)
+crr_put64(unsigned char *p, uint64_t number)
 {
-	crr_put32(p, (uint32_t)(v >> 32));
-	crr_put32(p + 4, (uint32_t)v);
+	crr_put32(p, (uint32_t)(number >> 32));
+	crr_put32(p + 4, (uint32_t)number);
 }
 
 uint16_t
@@ -95,12 +96,12 @@ crr_header(unsigned char *head, enum crr_type type, uint32_t len, uint32_t id)
 }
 
 enum crr_result
-crr_parse(const void *data, size_t size, struct crr_frame *f)
+crr_parse(const void *data, size_t size, struct crr_frame *frame)
 {
 	const unsigned char	*p = data;
 	const struct type	*type;
 
-	memset(f, 0, sizeof(*f));
+	memset(frame, 0, sizeof(*frame));
 	if (size == 0)
 		return CRR_MORE;
 	if (memcmp(p, CRR_MAGIC, size < MAGIC_SIZE ? size : MAGIC_SIZE) != 0)
@@ -108,25 +109,27 @@ crr_parse(const void *data, size_t size, struct crr_frame *f)
 	if (size < CRR_HEADER)
 		return CRR_MORE;
 
-	f->version = crr_get16(p + 4);
-	f->len = crr_get32(p + 8);
-	f->id = crr_get32(p + 12);
-	if (f->version != CRR_OUR_VERSION)
+	frame->version = crr_get16(p + 4);
+	frame->len = crr_get32(p + 8);
+	frame->id = crr_get32(p + 12);
+	if (frame->version != CRR_OUR_VERSION)
 		return CRR_OTHER_VERSION;
-	f->type = crr_get16(p + 6);
-	if ((type = find(f->type)) == NULL)
+	frame->type = crr_get16(p + 6);
+	if ((type = find_type(frame->type)) == NULL)
 		return CRR_OTHER_TYPE;
-	if (f->len < type->least || f->len > type->greatest)
+	if (frame->len < type->least || frame->len > type->greatest)
 		return CRR_WRONG_LENGTH;
-	if (size - CRR_HEADER < f->len)
+	if (size - CRR_HEADER < frame->len)
 		return CRR_MORE;
-	f->payload = p + CRR_HEADER;
+	frame->payload = p + CRR_HEADER;
 	return CRR_FRAME;
 }
 
-/* Make the default path of a master's name. */
+/* Connections. */
+
+/* Returns as snprintf does. */
 static int
-default_path(const char *name, char *buf, size_t size)
+make_default_path(const char *name, char *buf, size_t size)
 {
 	unsigned uid = (unsigned)getuid();
 
@@ -140,7 +143,7 @@ default_path(const char *name, char *buf, size_t size)
 }
 
 int
-crr_path(const char *path, const char *name, char *buf, size_t size)
+crr_path(const char *path, const char *name, char *path_out, size_t size)
 {
 	struct sockaddr_un	sun;
 	int			len;
@@ -152,9 +155,9 @@ crr_path(const char *path, const char *name, char *buf, size_t size)
 		name = "default";
 	}
 	if (path != NULL)
-		len = snprintf(buf, size, "%s", path);
+		len = snprintf(path_out, size, "%s", path);
 	else
-		len = default_path(name, buf, size);
+		len = make_default_path(name, path_out, size);
 	if (len == -1)
 		return -1;
 	if (len == 0) {
@@ -168,12 +171,10 @@ crr_path(const char *path, const char *name, char *buf, size_t size)
 	return 0;
 }
 
-/*
- * Limit how long connect and send may block. On a Unix socket connect(2) waits
- * for room in the peer's queue, and gives up after SO_SNDTIMEO (unix(7)).
- */
+/* On a Unix socket connect(2) waits for room in the peer's queue, and gives up
+ * after SO_SNDTIMEO (unix(7)). */
 static int
-limit(int fd, int timeout_ms)
+limit_blocking(int fd, int timeout_ms)
 {
 	struct timeval tv = {
 		.tv_sec = timeout_ms / 1000,
@@ -202,7 +203,7 @@ crr_connect(const char *path, int timeout_ms)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -1;
-	rc = limit(fd, timeout_ms);
+	rc = limit_blocking(fd, timeout_ms);
 	while (rc == 0) {
 		rc = connect(fd, (struct sockaddr *)&sun, sizeof(sun));
 		if (rc == 0)
@@ -234,9 +235,10 @@ crr_close(struct crr *crr)
 	crr_init(crr, -1);
 }
 
-/* Move both parts on by what was taken. */
+/* Sending. */
+
 static void
-move_on(struct iovec *iov, int n, size_t sent)
+skip_sent(struct iovec *iov, int n, size_t sent)
 {
 	size_t	part;
 	int	i;
@@ -250,7 +252,7 @@ move_on(struct iovec *iov, int n, size_t sent)
 }
 
 static size_t
-length(const struct iovec *iov, int n)
+count_bytes(const struct iovec *iov, int n)
 {
 	size_t	len = 0;
 	int	i;
@@ -260,13 +262,13 @@ length(const struct iovec *iov, int n)
 	return len;
 }
 
-/* Send all parts. Without waiting to begin: EAGAIN if nothing is taken. */
+/* A frame that has begun must end: only the first part may fail with EAGAIN. */
 static int
 send_now(const struct crr *crr, struct iovec *iov, int n)
 {
 	struct msghdr	msg = { .msg_iov = iov, .msg_iovlen = (size_t)n };
 	int		flags = MSG_NOSIGNAL;
-	size_t		left = length(iov, n);
+	size_t		left = count_bytes(iov, n);
 	ssize_t		sent;
 
 	if (crr->nonblock)
@@ -282,7 +284,7 @@ send_now(const struct crr *crr, struct iovec *iov, int n)
 		}
 		flags &= ~MSG_DONTWAIT;
 		left -= (size_t)sent;
-		move_on(iov, n, (size_t)sent);
+		skip_sent(iov, n, (size_t)sent);
 	}
 	return 0;
 }
@@ -320,11 +322,10 @@ crr_flush(struct crr *crr)
 	return -1;
 }
 
-/* Send all parts, or gather them. */
 static int
-send_all(struct crr *crr, struct iovec *iov, int n)
+send_or_gather(struct crr *crr, struct iovec *iov, int n)
 {
-	size_t	len = length(iov, n);
+	size_t	len = count_bytes(iov, n);
 	int	i;
 
 	if (crr->out == NULL)
@@ -334,6 +335,8 @@ send_all(struct crr *crr, struct iovec *iov, int n)
 	if (len > crr->out_size)
 		return send_now(crr, iov, n);
 	for (i = 0; i < n; i++) {
+		if (iov[i].iov_len == 0)	/* and perhaps NULL */
+			continue;
 		memcpy(crr->out + crr->out_used, iov[i].iov_base,
 		    iov[i].iov_len);
 		crr->out_used += iov[i].iov_len;
@@ -343,7 +346,7 @@ send_all(struct crr *crr, struct iovec *iov, int n)
 
 /* iov_base is not const; sendmsg only reads. */
 static struct iovec
-part(const void *base, size_t len)
+make_part(const void *base, size_t len)
 {
 	struct iovec iov = { .iov_len = len };
 
@@ -352,25 +355,27 @@ part(const void *base, size_t len)
 }
 
 int
-crr_send(struct crr *crr, enum crr_type number, uint32_t id,
+crr_send(struct crr *crr, enum crr_type type, uint32_t id,
     const void *payload, size_t len)
 {
-	const struct type	*type = find(number);
+	const struct type	*known = find_type(type);
 	unsigned char		 head[CRR_HEADER];
 	struct iovec		 iov[2];
 
-	if (type == NULL || len < type->least || len > type->greatest) {
+	if (known == NULL || len < known->least || len > known->greatest) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	crr_header(head, number, (uint32_t)len, id);
-	iov[0] = part(head, sizeof(head));
-	iov[1] = part(payload, len);
-	return send_all(crr, iov, len == 0 ? 1 : 2);
+	crr_header(head, type, (uint32_t)len, id);
+	iov[0] = make_part(head, sizeof(head));
+	iov[1] = make_part(payload, len);
+	return send_or_gather(crr, iov, len == 0 ? 1 : 2);
 }
 
+/* Reading. */
+
 static int64_t
-now_ms(void)
+read_clock_ms(void)
 {
 	struct timespec ts;
 
@@ -378,7 +383,7 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Wait until there is something to read, or until a time (0: for ever). */
+/* until_ms 0: without limit. */
 static int
 wait_readable(int fd, int64_t until_ms)
 {
@@ -388,7 +393,7 @@ wait_readable(int fd, int64_t until_ms)
 
 	for (;;) {
 		if (until_ms != 0) {
-			left_ms = until_ms - now_ms();
+			left_ms = until_ms - read_clock_ms();
 			if (left_ms < 0)
 				left_ms = 0;
 		}
@@ -403,8 +408,8 @@ wait_readable(int fd, int64_t until_ms)
 	}
 }
 
-/* Make room behind what is in the buffer, for the rest of a frame of need
- * bytes at least. */
+/* Make the buffer large enough for a frame of need bytes, and leave room behind
+ * what is in it. */
 static int
 make_room(struct crr *crr, size_t need)
 {
@@ -429,9 +434,9 @@ make_room(struct crr *crr, size_t need)
 	return 0;
 }
 
-/* Read more behind what is in the buffer; as recv(2) returns. */
+/* Returns as recv(2) does. */
 static ssize_t
-fill(struct crr *crr, int64_t until_ms)
+read_more(struct crr *crr, int64_t until_ms)
 {
 	ssize_t n;
 
@@ -449,9 +454,8 @@ fill(struct crr *crr, int64_t until_ms)
 	return n;
 }
 
-/* Drop the frame that the last call gave out. */
 static void
-drop(struct crr *crr)
+drop_taken(struct crr *crr)
 {
 	crr->begin += crr->taken;
 	crr->taken = 0;
@@ -459,9 +463,8 @@ drop(struct crr *crr)
 		crr->begin = crr->end = 0;
 }
 
-/* What to make of an end of file. */
 static int
-end(const struct crr *crr)
+judge_end(const struct crr *crr)
 {
 	if (crr->end == crr->begin)
 		return 0;
@@ -469,28 +472,29 @@ end(const struct crr *crr)
 	return -1;
 }
 
-/* An empty buffer is none at the beginning. */
+/* Before the first read there is no buffer. */
 static enum crr_result
-look(const struct crr *crr, struct crr_frame *f)
+parse_first(const struct crr *crr, struct crr_frame *frame)
 {
 	if (crr->begin == crr->end)
-		return crr_parse("", 0, f);
-	return crr_parse(crr->buf + crr->begin, crr->end - crr->begin, f);
+		return crr_parse("", 0, frame);
+	return crr_parse(crr->buf + crr->begin, crr->end - crr->begin,
+	    frame);
 }
 
 int
-crr_next(struct crr *crr, struct crr_frame *f, int timeout_ms)
+crr_next(struct crr *crr, struct crr_frame *frame, int timeout_ms)
 {
-	int64_t	until_ms = timeout_ms < 0 ? 0 : now_ms() + timeout_ms;
+	int64_t	until_ms = timeout_ms < 0 ? 0 : read_clock_ms() + timeout_ms;
 	ssize_t	n;
 
 	if (crr->out_used > 0)
 		crr_flush(crr);
-	drop(crr);
+	drop_taken(crr);
 	for (;;) {
-		switch (look(crr, f)) {
+		switch (parse_first(crr, frame)) {
 		case CRR_FRAME:
-			crr->taken = CRR_HEADER + f->len;
+			crr->taken = CRR_HEADER + frame->len;
 			return 1;
 		case CRR_MORE:
 			break;
@@ -503,22 +507,24 @@ crr_next(struct crr *crr, struct crr_frame *f, int timeout_ms)
 			errno = EPROTO;
 			return -1;
 		}
-		if (make_room(crr, CRR_HEADER + (size_t)f->len) == -1 ||
-		    (n = fill(crr, until_ms)) == -1)
+		if (make_room(crr, CRR_HEADER + (size_t)frame->len) == -1 ||
+		    (n = read_more(crr, until_ms)) == -1)
 			return -1;
 		if (n == 0)
-			return end(crr);
+			return judge_end(crr);
 	}
 }
 
+/* The bus. */
+
 int
-crr_message(const struct crr_frame *f, struct crr_message *m)
+crr_message(const struct crr_frame *frame, struct crr_message *message)
 {
-	const unsigned char *p = f->payload;
+	const unsigned char *p = frame->payload;
 	size_t fixed;
 
 	errno = EPROTO;
-	switch (f->type) {
+	switch (frame->type) {
 	case CRR_BROADCAST:
 	case CRR_SAVE:
 	case CRR_DELETE:
@@ -529,52 +535,53 @@ crr_message(const struct crr_frame *f, struct crr_message *m)
 	default:
 		return -1;
 	}
-	m->seq = crr_get64(p + CRR_BUS_SEQ);
-	m->pid = (int32_t)crr_get32(p + CRR_BUS_PID);
-	m->worker = (int32_t)crr_get32(p + CRR_BUS_WORKER);
-	m->flags = crr_get16(p + CRR_BUS_FLAGS);
-	m->name_len = crr_get16(p + CRR_BUS_NAME_LEN);
-	m->id_len = crr_get16(p + CRR_BUS_ID_LEN);
-	fixed = CRR_BUS_FIXED + m->name_len + m->id_len;
-	if (fixed > f->len)
+	message->seq = crr_get64(p + CRR_BUS_SEQ);
+	message->pid = (int32_t)crr_get32(p + CRR_BUS_PID);
+	message->worker = (int32_t)crr_get32(p + CRR_BUS_WORKER);
+	message->flags = crr_get16(p + CRR_BUS_FLAGS);
+	message->name_len = crr_get16(p + CRR_BUS_NAME_LEN);
+	message->id_len = crr_get16(p + CRR_BUS_ID_LEN);
+	fixed = CRR_BUS_FIXED + message->name_len + message->id_len;
+	if (fixed > frame->len)
 		return -1;
-	m->name = (const char *)p + CRR_BUS_FIXED;
-	m->id = m->name + m->name_len;
-	m->data = p + fixed;
-	m->data_len = f->len - fixed;
+	message->name = (const char *)p + CRR_BUS_FIXED;
+	message->id = message->name + message->name_len;
+	message->data = p + fixed;
+	message->data_len = frame->len - fixed;
 	return 0;
 }
 
 int
 crr_publish(struct crr *crr, enum crr_type type, uint32_t id,
-    const struct crr_message *m)
+    const struct crr_message *message)
 {
 	unsigned char head[CRR_HEADER + CRR_BUS_FIXED] = { 0 };
 	unsigned char *p = head + CRR_HEADER;
 	struct iovec iov[4];
 
-	if (m->id_len == 0 && type != CRR_BROADCAST) {
+	if (message->id_len == 0 && type != CRR_BROADCAST) {
 		errno = EINVAL;
 		return -1;
 	}
-	if (m->name_len > CRR_NAME_MAX || m->id_len > CRR_NAME_MAX ||
-	    m->data_len > CRR_DATA_MAX) {
+	if (message->name_len > CRR_NAME_MAX ||
+	    message->id_len > CRR_NAME_MAX ||
+	    message->data_len > CRR_DATA_MAX) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	crr_header(head, type, (uint32_t)(CRR_BUS_FIXED + m->name_len +
-	    m->id_len + m->data_len), id);
-	crr_put16(p + CRR_BUS_NAME_LEN, (uint16_t)m->name_len);
-	crr_put16(p + CRR_BUS_ID_LEN, (uint16_t)m->id_len);
-	iov[0] = part(head, sizeof(head));
-	iov[1] = part(m->name, m->name_len);
-	iov[2] = part(m->id, m->id_len);
-	iov[3] = part(m->data, m->data_len);
-	return send_all(crr, iov, 4);
+	crr_header(head, type, (uint32_t)(CRR_BUS_FIXED + message->name_len +
+	    message->id_len + message->data_len), id);
+	crr_put16(p + CRR_BUS_NAME_LEN, (uint16_t)message->name_len);
+	crr_put16(p + CRR_BUS_ID_LEN, (uint16_t)message->id_len);
+	iov[0] = make_part(head, sizeof(head));
+	iov[1] = make_part(message->name, message->name_len);
+	iov[2] = make_part(message->id, message->id_len);
+	iov[3] = make_part(message->data, message->data_len);
+	return send_or_gather(crr, iov, 4);
 }
 
 static int
-publish(struct crr *crr, enum crr_type type, const char *name,
+publish_text(struct crr *crr, enum crr_type type, const char *name,
     const char *id, const void *data, size_t len)
 {
 	const struct crr_message m = {
@@ -590,19 +597,19 @@ int
 crr_save(struct crr *crr, const char *name, const char *id, const void *data,
     size_t len)
 {
-	return publish(crr, CRR_SAVE, name, id, data, len);
+	return publish_text(crr, CRR_SAVE, name, id, data, len);
 }
 
 int
 crr_delete(struct crr *crr, const char *name, const char *id)
 {
-	return publish(crr, CRR_DELETE, name, id, "", 0);
+	return publish_text(crr, CRR_DELETE, name, id, "", 0);
 }
 
 int
 crr_broadcast(struct crr *crr, const char *name, const void *data, size_t len)
 {
-	return publish(crr, CRR_BROADCAST, name, "", data, len);
+	return publish_text(crr, CRR_BROADCAST, name, "", data, len);
 }
 
 int
@@ -614,7 +621,8 @@ crr_subscribe(struct crr *crr, uint32_t flags)
 	return crr_send(crr, CRR_SUBSCRIBE, 1, payload, sizeof(payload));
 }
 
-/* Wait for DONE or ERROR. */
+/* Single requests. */
+
 static int
 wait_done(struct crr *crr, int timeout_ms)
 {
@@ -635,8 +643,8 @@ wait_done(struct crr *crr, int timeout_ms)
 }
 
 static int
-ask(const char *path, enum crr_type type, const void *payload, size_t len,
-    int timeout_ms)
+ask_master(const char *path, enum crr_type type, const void *payload,
+    size_t len, int timeout_ms)
 {
 	char found[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct crr crr;
@@ -658,7 +666,7 @@ ask(const char *path, enum crr_type type, const void *payload, size_t len,
 int
 crr_say_ready(const char *path, int timeout_ms)
 {
-	return ask(path, CRR_READY, NULL, 0, timeout_ms);
+	return ask_master(path, CRR_READY, NULL, 0, timeout_ms);
 }
 
 int
@@ -667,5 +675,6 @@ crr_ask_reload(const char *path, int timeout_ms)
 	unsigned char payload[4];
 
 	crr_put32(payload, CRR_RELOAD_NOWAIT);
-	return ask(path, CRR_RELOAD, payload, sizeof(payload), timeout_ms);
+	return ask_master(path, CRR_RELOAD, payload, sizeof(payload),
+	    timeout_ms);
 }
