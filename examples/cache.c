@@ -13,6 +13,7 @@
 
 #include <netinet/in.h>
 
+#include <crr/ipc.h>
 #include <err.h>
 #include <errno.h>
 #include <poll.h>
@@ -22,11 +23,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ipc.h"
-
 enum {
 	ENTRIES = 1024,
-	TEXT = 64,			/* bytes of an id or a value, and a NUL */
+	TEXT = 64,			/* bytes of an id or a value, with NUL */
 };
 
 struct entry {

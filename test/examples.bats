@@ -7,21 +7,94 @@ load helper
 
 export WAIT_LIMIT=60
 
-# build_c COMPILER ...: the example in C, with the library as it is installed.
-build_c() {
+# The library as it is installed, and what pkg-config says of it.
+setup_file() {
 	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
-	    make -s -C "$ROOT" "B=$PWD/b" install "DESTDIR=$PWD" PREFIX=/opt \
-	    >/dev/null
-	PKG_CONFIG_PATH=$PWD/opt/lib/pkgconfig
-	export PKG_CONFIG_PATH
-	# Below DESTDIR, not where it is said to be.
-	"$@" -o cache "$ROOT/examples/cache.c" \
-	    $(pkg-config --cflags --libs crr | sed "s|/opt|$PWD/opt|g")
+	    make -s -C "$ROOT" "B=$BATS_FILE_TMPDIR/b" CFLAGS=-O0 install \
+	    "DESTDIR=$BATS_FILE_TMPDIR" PREFIX=/opt >/dev/null
+	export PKG_CONFIG_SYSROOT_DIR=$BATS_FILE_TMPDIR
+	export PKG_CONFIG_PATH=$BATS_FILE_TMPDIR/opt/lib/pkgconfig
+}
+
+# build_with_crr OUT FILE COMPILER ...: every warning is an error.
+build_with_crr() {
+	local out=$1 file=$2
+
+	shift 2
+	"$@" -Wall -Wextra -Wpedantic -Werror -o "$out" "$file" \
+	    $(pkg-config --cflags --libs crr)
+}
+
+# write_user FILE: a program that uses the library, in what C and C++ share.
+write_user() {
+	cat >"$1" <<-'EOF'
+		#include <crr/ipc.h>
+		#include <stdio.h>
+		#include <string.h>
+		#include <unistd.h>
+
+		static int
+		say(struct crr *crr)
+		{
+			uint32_t flags = CRR_SUBSCRIBE_MESSAGES |
+			    CRR_SUBSCRIBE_RETAINED;
+
+			if (crr_subscribe(crr, flags) == -1 ||
+			    crr_broadcast(crr, "name", "data", 4) == -1 ||
+			    crr_send(crr, CRR_STATUS, 7, NULL, 0) == -1)
+				return -1;
+			return 0;
+		}
+
+		static const char *
+		name_event(unsigned kind)
+		{
+			switch ((enum crr_event)kind) {
+		#define X(symbol, name, number) \
+			case CRR_EVENT_##symbol: return name;
+			CRR_EVENTS(X)
+		#undef X
+			}
+			return "unknown";
+		}
+
+		int
+		main(void)
+		{
+			char path[108];
+			unsigned char head[CRR_HEADER];
+			struct crr_frame f;
+			struct crr_message m;
+			struct crr crr;
+
+			crr_header(head, CRR_STOP, 4, 7);
+			if (crr_parse(head, sizeof(head), &f) != CRR_MORE ||
+			    f.type != CRR_STOP)
+				return 1;
+			if (crr_path(NULL, NULL, path, sizeof(path)) == -1)
+				return 2;
+			crr_init(&crr, crr_connect(path, 1000));
+			if (crr.fd == -1 || say(&crr) == -1)
+				return 3;
+			while (crr_next(&crr, &f, 5000) == 1) {
+				if (f.type == CRR_EVENT)
+					puts(name_event(crr_get16(f.payload)));
+				if (crr_message(&f, &m) == 0 &&
+				    (m.flags & CRR_MESSAGE_RETAINED) == 0)
+					printf("seq %lu\n", (unsigned long)m.seq);
+				if (f.type == CRR_DONE) {
+					crr_close(&crr);
+					return puts("done") == EOF;
+				}
+			}
+			return 4;
+		}
+	EOF
 }
 
 @test "the cache in C is in step, and warm after a reload" {
 	need pkg-config
-	build_c cc -Wall -Wextra -Werror
+	build_with_crr cache "$ROOT/examples/cache.c" cc
 	crr_start -w 3 --soak 100ms --ready notify --retain 1M -- ./cache
 	[ "$(get /save/7/Ada)" = saved ]
 	wait_for all_have 7 Ada
@@ -34,15 +107,22 @@ build_c() {
 	wait_for all_have k v
 }
 
-@test "the library's headers are C++, too" {
+@test "programs in C and in C++ are built from the two installed headers" {
+	local std
+
+	need pkg-config
 	need g++
-	cat >use.cc <<-'EOF'
-		#include "ipc.h"
-		int main() { return crr_type_name(CRR_SAVE)[0] != 'S'; }
-	EOF
-	make -s -C "$ROOT" "B=$PWD/b" "$PWD/b/libcrr.a"
-	g++ -Wall -Wextra -I"$ROOT" -o use use.cc b/libcrr.a
-	./use
+	write_user use.c
+	write_user use.cc
+	crr_start -w 1 --soak 100ms -- "$SERVER" --port "$PORT"
+	for std in c99 c11; do
+		build_with_crr use use.c cc -std=$std -Wconversion
+		[ "$(./use)" = "done" ]
+	done
+	for std in c++11 c++20; do
+		build_with_crr use use.cc g++ -std=$std -Wconversion
+		[ "$(./use)" = "done" ]
+	done
 }
 
 @test "the mirror writes what is saved to files" {
