@@ -1,4 +1,5 @@
-# crr: make, make demo, make test, make install. See README.md.
+# Targets: all, demo, check (or test), check-asan, fuzz, lint, bench, lib, install,
+# uninstall, dist, clean. Variables with ?= may be set on the command line.
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
@@ -42,9 +43,9 @@ COMPILE = $(CC) $(OUR_CFLAGS) $(HARD_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 OUR_LDFLAGS := $(call try,$(GC))
 LINK = $(OUR_LDFLAGS) $(HARD_LDFLAGS) $(LDFLAGS)
 
-# What only Linux has stands beside its stand-in X_none.c (X_poll.c for what
-# poll(2) can do); LINUX_ONLY is what nothing but Linux files use.
-# make PORTABLE=1 builds the stand-ins.
+# A file X.c for Linux alone has a stand-in X_none.c (X_poll.c where poll(2) will
+# do), or is in LINUX_ONLY if only such files use it. make PORTABLE=1 builds the
+# stand-ins on Linux.
 SYSTEM = $(shell uname -s)
 EVERY = $(wildcard *.c base/*.c client/*.c master/*.c master/*/*.c)
 STANDIN = $(filter %_none.c %_poll.c,$(EVERY))
@@ -63,11 +64,12 @@ UNITS = $(patsubst test/%.c,$B/test/%,$(wildcard test/unit_*.c))
 
 all: crr
 
-# Whichever $B/crr was built last.
+# B may be another one than before.
 crr: $B/crr FORCE
 	@cmp -s $< $@ || { rm -f $@ && cp $< $@; }
 
-# With other flags, another compiler or other sources everything is built again.
+# Everything depends on this file, so that other flags, another compiler or other
+# sources build it again.
 $B/flags: export FLAGS = $(COMPILE) $(LINK) $(LDLIBS) $(SRC)
 $B/flags: FORCE
 	@mkdir -p $(@D)
@@ -90,8 +92,8 @@ $B/test/member: test/member.c $B/ipc.o $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) $(DEPS) $(LINK) -o $@ $< $B/ipc.o $(LDLIBS)
 
-# A unit test links what it tests, and the stand-in where that is built;
-# worker, pool and reload with processes of its own making.
+# A unit test links what it tests, or the stand-in if that is what is built. Those
+# of worker, pool and reload have fake processes.
 SOCKETS = $(filter master/socket/% master/trap/%,$(SRC))
 UNIT_ipc = ipc.c base/event.c base/text.c
 UNIT_event = base/event.c base/text.c ipc.c
@@ -112,23 +114,24 @@ $B/test/unit_%: test/unit_%.c $$(call objects,$$(UNIT_%)) $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) $(DEPS) $(LINK) -o $@ $< $(call objects,$(UNIT_$*)) $(LDLIBS)
 
-# The real servers of the tests; one that can't be made is named, and the
-# tests of it are skipped.
+# The real servers of the tests. If one can't be built, this says so, and its
+# tests are skipped.
 servers:
 	-test/servers/build
 
 test check: crr tools servers
 	CRR=$(CURDIR)/crr BUILD=$(CURDIR)/$B test/run
 
-# The whole suite again, crr and test programs under ASan and UBSan.
+# The complete tests, with crr and the test programs under ASan and UBSan.
 check-asan: servers
 	$(MAKE) B=build-asan CFLAGS="-O1 -g -fsanitize=address,undefined \
 		-fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
 		build-asan/crr tools
 	CRR=$(CURDIR)/build-asan/crr BUILD=$(CURDIR)/build-asan test/run
 
-# Both parsers of what others send, so many seconds each, side by side; what is
-# new goes to $B/fuzz, what is kept of it to test/corpus.
+# Fuzzes both parsers of what others send, each for FUZZ_SECONDS; make -j2 runs
+# them at the same time. New inputs go to $B/fuzz; test/corpus has the ones that
+# are worth keeping.
 FUZZ_SECONDS ?= 30
 FUZZ_CFLAGS = -O1 -g -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
@@ -153,7 +156,8 @@ $B/fuzz/%: test/fuzz_%.c $$(FUZZ_%)
 demo: crr $B/test/server $B/test/load
 	examples/demo
 
-# What crr costs, what a reload costs and what the bus carries, beside peers.
+# Measures what crr and a reload cost and what the bus carries, and the same of
+# other tools.
 bench: crr tools $B/bench/start
 	bench/reload
 	bench/reload --start
@@ -168,7 +172,8 @@ $B/bench/bare: bench/bus.d/bare.c $B/ipc.o $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) $(DEPS) $(LINK) -o $@ $< $B/ipc.o $(LDLIBS)
 
-# What breaks the order of the rooms is in a list that may only shrink.
+# test/arrows.known lists what still breaks the order of the rooms. It may only
+# shrink.
 lint:
 	test/arrows | LC_ALL=C sort -u | diff test/arrows.known -
 	$(MAKE) B=build-lint CFLAGS="-O2 -Werror" build-lint/crr tools
@@ -183,7 +188,7 @@ lint:
 	shellcheck -x bench/reload bench/throughput bench/bus test/*.bats
 	mandoc -Tlint -Wwarning doc/crr.1 doc/crr.3
 
-# The library, which may become part of a shared one.
+# -fPIC: the library may become part of a shared one.
 lib: $B/libcrr.a $B/crr.pc
 
 $B/lib/ipc.o: ipc.c $B/flags
@@ -194,7 +199,7 @@ $B/libcrr.a: $B/lib/ipc.o
 	rm -f $@
 	$(AR) rcs $@ $<
 
-# Written each time: PREFIX may be another one than before.
+# Written at each install, because PREFIX may have changed.
 $B/crr.pc: base/version.h FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' \

@@ -1,12 +1,13 @@
 /*
- * A server that keeps a cache in each worker, and all of them in step, with
+ * A server whose workers each have a cache, and keep all of them in step with
  * crr's library:
  *
  *	cc -o cache cache.c $(pkg-config --cflags --libs crr)
  *	PORT=8080 crr run --ready notify --retain 64M -- ./cache
  *
- * GET /, /save/ID/DATA, /get/ID, /delete/ID, /reload. One request at a time,
- * one connection for each: what matters here is the bus beside it.
+ * It answers GET /, /save/ID/DATA, /get/ID, /delete/ID and /reload. It serves
+ * one request at a time, each on a connection of its own, because this example
+ * is about the bus.
  */
 
 #include <sys/socket.h>
@@ -24,7 +25,7 @@
 #include <unistd.h>
 
 enum {
-	ENTRIES = 1024,
+	ENTRIES = 1024,			/* values in the cache */
 	TEXT = 64,			/* bytes of an id or a value, with NUL */
 };
 
@@ -35,7 +36,7 @@ struct entry {
 static struct entry cache[ENTRIES];
 
 static struct entry *
-find(const char *id)
+find_entry(const char *id)
 {
 	int i;
 
@@ -45,22 +46,22 @@ find(const char *id)
 	return NULL;
 }
 
-/* Where all places are taken, the value is not cached. */
+/* If the cache is full, the value is not cached. */
 static void
-set(const char *id, const char *data)
+set_entry(const char *id, const char *data)
 {
-	struct entry *e = find(id);
+	struct entry *e = find_entry(id);
 
-	if (e == NULL && (e = find("")) == NULL)
+	if (e == NULL && (e = find_entry("")) == NULL)
 		return;
 	snprintf(e->id, sizeof(e->id), "%s", id);
 	snprintf(e->data, sizeof(e->data), "%s", data);
 }
 
 static void
-forget(const char *id)
+forget_entry(const char *id)
 {
-	struct entry *e = find(id);
+	struct entry *e = find_entry(id);
 
 	if (e != NULL)
 		memset(e, 0, sizeof(*e));
@@ -69,7 +70,7 @@ forget(const char *id)
 /* The bus. */
 
 static void
-join(struct crr *crr)
+join_bus(struct crr *crr)
 {
 	char path[108];
 
@@ -81,8 +82,10 @@ join(struct crr *crr)
 		err(1, "%s", path);
 }
 
+/* After LAGGED the cache may be stale. After SYNCED it has all that was saved
+ * before this worker started. */
 static void
-apply(const struct crr_frame *f)
+apply_frame(const struct crr_frame *f)
 {
 	char id[TEXT], data[TEXT];
 	struct crr_message m;
@@ -97,20 +100,20 @@ apply(const struct crr_frame *f)
 	snprintf(data, sizeof(data), "%.*s", (int)m.data_len,
 	    (const char *)m.data);
 	if (f->type == CRR_SAVED)
-		set(id, data);
+		set_entry(id, data);
 	else if (f->type == CRR_DELETED)
-		forget(id);
+		forget_entry(id);
 }
 
-/* All that has come; the master's end is ours. */
+/* Reads all that has come. A worker ends when its master has ended. */
 static void
-hear(struct crr *crr)
+read_bus(struct crr *crr)
 {
 	struct crr_frame f;
 	int rc;
 
 	while ((rc = crr_next(crr, &f, 0)) == 1)
-		apply(&f);
+		apply_frame(&f);
 	if (rc == 0)
 		exit(0);
 	if (errno != ETIMEDOUT)
@@ -120,7 +123,7 @@ hear(struct crr *crr)
 /* Requests. */
 
 static void
-answer(int fd, const char *text)
+send_answer(int fd, const char *text)
 {
 	char head[128];
 	int n;
@@ -133,7 +136,7 @@ answer(int fd, const char *text)
 }
 
 static void
-serve(int fd, struct crr *crr)
+serve_request(int fd, struct crr *crr)
 {
 	char request[4096], verb[16] = "", id[TEXT] = "", data[TEXT] = "";
 	char text[2 * TEXT];
@@ -145,22 +148,22 @@ serve(int fd, struct crr *crr)
 	sscanf(request, "GET /%15[^/ ]/%63[^/ ]/%63[^/ ]", verb, id, data);
 	snprintf(text, sizeof(text), "I'm pid %d", (int)getpid());
 	if (strcmp(verb, "save") == 0 && *id != '\0') {
-		set(id, data);
+		set_entry(id, data);
 		crr_save(crr, "demo", id, data, strlen(data));
 		snprintf(text, sizeof(text), "saved");
 	} else if (strcmp(verb, "delete") == 0 && *id != '\0') {
-		forget(id);
+		forget_entry(id);
 		crr_delete(crr, "demo", id);
 		snprintf(text, sizeof(text), "deleted");
 	} else if (strcmp(verb, "get") == 0) {
-		e = *id == '\0' ? NULL : find(id);
+		e = *id == '\0' ? NULL : find_entry(id);
 		snprintf(text, sizeof(text), "%s", e == NULL ? "" : e->data);
 	} else if (strcmp(verb, "reload") == 0) {
 		snprintf(text, sizeof(text), "%s",
 		    crr_ask_reload(NULL, 1000) == 0 ? "reload requested" :
 		    strerror(errno));
 	}
-	answer(fd, text);
+	send_answer(fd, text);
 	close(fd);
 }
 
@@ -188,7 +191,7 @@ main(void)
 	struct crr crr;
 	int fd;
 
-	join(&crr);
+	join_bus(&crr);
 	fds[0] = (struct pollfd){ .fd = crr.fd, .events = POLLIN };
 	fds[1].fd = listen_on(port == NULL ? "8080" : port);
 	fds[1].events = POLLIN;
@@ -196,9 +199,9 @@ main(void)
 		if (poll(fds, 2, -1) == -1 && errno != EINTR)
 			err(1, "poll");
 		if (fds[0].revents != 0)
-			hear(&crr);
+			read_bus(&crr);
 		if (fds[1].revents != 0 &&
 		    (fd = accept(fds[1].fd, NULL, NULL)) != -1)
-			serve(fd, &crr);
+			serve_request(fd, &crr);
 	}
 }

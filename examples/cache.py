@@ -1,5 +1,9 @@
-# A server with a cache that crr keeps in step, with no library: what is saved
-# in one worker is read from all.
+# A server whose workers each have a cache, which crr keeps in step, without a
+# library: what one worker saves can be read from all of them.
+#
+#	PORT=8080 crr run --retain 64M -- python3 cache.py
+#
+# doc/protocol.md explains the numbers of the types.
 import http.server, os, socket, struct, threading
 
 cache = {}

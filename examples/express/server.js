@@ -1,10 +1,10 @@
-// An Express app that keeps a cache in each worker, and all of them in step.
+// An Express app whose workers each have a cache, and keep all of them in step.
 //
 //	npm install express
 //	crr run --retain 64M -- node server.js
 //
-// It needs nothing of crr's: process.send() and process.on("message") are
-// Node's own, the words those of the package cluster-rolling-restart.
+// It needs nothing from crr: process.send() and process.on("message") are Node's
+// own, and the messages those of the package cluster-rolling-restart.
 
 const express = require("express");
 const app = express();
@@ -42,7 +42,7 @@ app.get("/get/:id", (req, res) => res.send(cache.get(req.params.id) ?? ""));
 process.on("message", ({ cmd, id, data }) => {
   if (cmd === "saveCommand") cache.set(id, data);
   if (cmd === "deleteCommand") cache.delete(id);
-  // Messages were lost: rather an empty cache than a stale one.
+  // Messages were lost: an empty cache is better than a stale one.
   if (cmd === "lagged") cache.clear();
 });
 
