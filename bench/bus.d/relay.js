@@ -1,8 +1,8 @@
-// The Node package's relay, as its README has it: one of so many workers saves,
-// the others count what arrives. Prints deliveries a second, in millions.
+// relay.js WORKERS MESSAGES BYTES: measures the relay of the Node package, as its
+// README shows it. One worker saves, and the others count what arrives. Prints
+// deliveries a second, in millions.
 //
-// relay.js WORKERS MESSAGES BYTES; the package starts a worker for each CPU,
-// so os.cpus() is told to say as many.
+// The package starts a worker for each CPU, so this replaces os.cpus().
 
 const [workers, messages, bytes] = process.argv.slice(2).map(Number);
 const os = require("os");

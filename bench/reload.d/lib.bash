@@ -1,5 +1,5 @@
-# What the benchmarks share: directories, ports, processes and their end.
-# A benchmark sources it, calls bench_begin, and leaves the rest to the trap.
+# What the benchmarks share: directories, ports and processes. A benchmark
+# sources this file and calls bench_begin; a trap ends the processes.
 #
 # shellcheck shell=bash
 
@@ -27,7 +27,7 @@ have() {
 	type -P "$1" >/dev/null
 }
 
-# bench_begin: makes what is measured and what measures it, and a directory.
+# bench_begin: builds crr and the tools, and makes a directory.
 bench_begin() {
 	make -s -C "$ROOT" crr build/test/server build/test/load \
 	    build/bench/start >&2 || die "make failed"
@@ -48,7 +48,7 @@ bench_end() {
 	rm -rf "$DIR"
 }
 
-# What machine this was.
+# Prints a line about this machine.
 machine() {
 	local load
 
@@ -76,7 +76,7 @@ wait_for() {
 	done
 }
 
-# Ports: below the ephemeral range, so that no client has one by chance.
+# Ports. One below the ephemeral range can't belong to a client by chance.
 
 is_port_used() {
 	local hex
@@ -98,7 +98,7 @@ free_port() {
 	die "no free port"
 }
 
-# Processes. One is a pid and the time of its start, since pids come again.
+# Processes. A pid may be used again, so its start time is kept with it.
 
 start_time() {
 	local stat
@@ -117,7 +117,7 @@ is_gone() {
 	! is_running "$1"
 }
 
-# Nothing is forked for it: it is asked again and again during a reload.
+# Forks nothing, because it is called again and again during a reload.
 children() {
 	local list=
 
@@ -125,7 +125,7 @@ children() {
 	echo "$list"
 }
 
-# The process and all below it, one a line.
+# Prints the process and its descendants, one a line.
 tree() {
 	local pid
 
@@ -148,7 +148,7 @@ remember_tree() {
 	remember $(tree "$1")
 }
 
-# background OUTPUT COMMAND [ARGUMENT ...]: its pid is in $!.
+# background OUTPUT COMMAND [ARGUMENT ...]: starts it; its pid is in $!.
 background() {
 	local output=$1
 
@@ -157,7 +157,7 @@ background() {
 	remember $!
 }
 
-# end PID: by TERM, and after ten seconds by KILL.
+# end PID: ends it by TERM, or by KILL after ten seconds.
 end() {
 	is_running "$1" || return 0
 	kill -TERM "$1" 2>/dev/null
@@ -167,7 +167,7 @@ end() {
 	return 0
 }
 
-# Whatever has been started and is still there.
+# Ends everything that has been started and still runs.
 end_all() {
 	local i process pid
 
@@ -192,12 +192,12 @@ rss_kb() {
 	echo "$total"
 }
 
-# value KEY FILE, of what the load client reports.
+# value KEY FILE: prints a value from the report of the load client.
 value() {
 	awk -v key="$1" '$1 == key { print $2 }' "$2"
 }
 
-# median: of the numbers on stdin.
+# median: prints the median of the numbers on stdin.
 median() {
 	sort -n | awk '{ v[NR] = $1 }
 	    END { if (NR) print (v[int((NR + 1) / 2)] + v[int(NR / 2 + 1)]) / 2 }'

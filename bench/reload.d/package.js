@@ -1,6 +1,6 @@
-// The Node package as its README shows it, with the handler of
-// test/servers/express/server.js. It forks one worker for each CPU, so the
-// number of CPUs is what is set.
+// The program in the README of the Node package, with the handler of
+// test/servers/express/server.js. The package starts a worker for each CPU, so
+// this sets the number of CPUs.
 const os = require("os");
 
 const workers = Number(process.env.WORKERS);

@@ -1,15 +1,15 @@
 # The servers that are measured. For each NAME of $PEERS:
 #
-#   NAME_needs     the commands or files without which it can't be had
+#   NAME_needs     the commands or files that it needs
 #   NAME_start     starts $WORKERS workers on $PORT; the master's pid is in
-#                  $MASTER, and each child of it is a worker
+#                  $MASTER, and each child of the master is a worker
 #   NAME_reload    asks for a reload; may return before the reload is over
-#   NAME_reloaded  optional: succeeds when it is over, as the master tells;
-#                  that the old workers are gone is looked at for all
-#   NAME_stop      optional, where TERM to the master is not enough
+#   NAME_reloaded  optional: succeeds when the master says that the reload is
+#                  over; bench/reload itself checks that the old workers ended
+#   NAME_stop      optional: stops it, if TERM to the master is not enough
 #
-# Each request takes $WORK_MS, without work for the CPU. In proxies that is one
-# plain Node server behind them, which is never restarted.
+# Each request takes $WORK_MS without using the CPU. Behind a proxy one plain Node
+# server does that, which is never restarted.
 #
 # shellcheck shell=bash disable=SC2034
 
@@ -63,7 +63,7 @@ crr_stop() {
 	"$CRR" stop -q
 }
 
-# Express, thrice.
+# Express, in three ways.
 
 crr_express_needs() {
 	echo node "$NPM/node_modules/express"
@@ -86,7 +86,7 @@ package_start() {
 	MASTER=$!
 }
 
-# From a connection of its own, as its README shows.
+# Asks on a connection of its own, as the package's README does.
 package_reload() {
 	"$LOAD" -n 1 -p /reload "127.0.0.1:$PORT" >/dev/null
 }
@@ -119,7 +119,7 @@ pm2_stop() {
 	run_pm2 kill
 }
 
-# Python, three times.
+# Python, in three ways.
 
 crr_python_needs() {
 	echo python3

@@ -1,7 +1,7 @@
-# Of load's lines (start_ms,latency_ms,outcome): in DIR/ID.slow the slowest
-# request of each 20 ms, with an empty line where none was begun for long; in
-# DIR/ID.failed all that failed; both against the seconds since the reload
-# began. Prints what gnuplot has to know of the panel.
+# Reads the lines of load (start_ms,latency_ms,outcome). Writes the slowest request
+# of each 20 ms to DIR/ID.slow, with an empty line for a time in which none was
+# started, and all that failed to DIR/ID.failed. Times are in seconds since the
+# reload began. Prints the variables of the panel for gnuplot.
 
 BEGIN {
 	FS = ","

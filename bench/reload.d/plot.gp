@@ -1,4 +1,5 @@
-# bench/reload.svg: one panel a server, the same axes. Given: dir and svg.
+# Draws bench/reload.svg, a panel for each server, all with the same axes. The
+# caller sets dir and svg.
 load dir . "/panels.gp"
 set terminal svg size 860, 60 + 230 * panels font "sans-serif,13" background "white"
 set output svg

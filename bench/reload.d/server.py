@@ -1,5 +1,5 @@
-# An HTTP server of Python's own, that takes its socket from Server::Starter
-# where there is one, else binds $PORT.
+# Python's own HTTP server. It takes its socket from Server::Starter if there is
+# one, else it binds $PORT.
 import os
 import socket
 import time

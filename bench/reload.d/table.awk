@@ -1,5 +1,5 @@
-# The table of one part: what was counted is the sum over all rounds, of the
-# rest the median. Reads the labels first, then the lines of results.
+# Prints the table of one part: counts are summed over all rounds, of other
+# values it is the median. Reads the labels first, then the lines of results.
 
 function median(list,	v, n, i, j, t) {
 	n = split(list, v, " ")
@@ -20,7 +20,7 @@ function kind(name, word, column) {
 	return (words++ ? ", " : "") word " " sum[name, column]
 }
 
-# What failed, by kind; a reload that did not end is told too.
+# Returns what failed, by kind, and whether a reload did not end.
 function kinds(name,	text) {
 	words = 0
 	text = kind(name, "refused", 11)
