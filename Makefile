@@ -148,7 +148,7 @@ fuzz-%: $B/fuzz/%
 		-print_final_stats=1 -verbosity=0 new.$* \
 		$(CURDIR)/test/corpus/$*
 
-$B/fuzz/%: test/fuzz_%.c $$(FUZZ_%)
+$B/fuzz/%: test/fuzz_%.c $$(FUZZ_%) $(wildcard *.h base/*.h master/*/*.h)
 	@mkdir -p $(@D)
 	clang -std=c11 -D_GNU_SOURCE -I. $(WARN) $(FUZZ_CFLAGS) -o $@ $< \
 		$(FUZZ_$*)
