@@ -4,8 +4,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "client/status.h"
-#include "client/talk.h"
+#include "client/exit.h"
+#include "client/json.h"
 
 /* Write bytes as a JSON string. */
 static void
@@ -68,7 +68,7 @@ put_master(FILE *out, const struct status *st)
 	fprintf(out, ",\"state\":\"%s\",\"workers\":%" PRIu32
 	    ",\"generation\":%" PRIu32 ",\"uptime_ms\":%" PRIu64
 	    ",\"reloads\":%" PRIu32 ",\"reloads_failed\":%" PRIu32,
-	    status_master_state(st->state), st->workers, st->generation,
+	    report_master_state(st->state), st->workers, st->generation,
 	    st->uptime_ms, st->reloads, st->reloads_failed);
 	put_command(out, &st->command);
 	member(out, "directory", &st->directory);
@@ -98,7 +98,7 @@ put_listener(FILE *out, const struct status *st,
 	fputs("{\"address\":", out);
 	string(out, l->address.at, l->address.len);
 	fprintf(out, ",\"type\":\"%s\",\"handed\":%s,\"queues\":[",
-	    status_listener_type(l->type), l->handed ? "true" : "false");
+	    report_listener_type(l->type), l->handed ? "true" : "false");
 	put_queues(out, st, l->index);
 	fputs("]}", out);
 }
@@ -112,7 +112,7 @@ put_worker(FILE *out, const struct status_worker *w)
 	    ",\"state\":\"%s\",\"uptime_ms\":%" PRIu64 ",\"state_ms\":%" PRIu64
 	    ",\"restarts\":%" PRIu32 ",\"connections\":%" PRIu32
 	    ",\"queued\":%" PRIu32, w->seat, w->generation,
-	    status_worker_state(w->state), w->uptime_ms, w->state_ms,
+	    report_worker_state(w->state), w->uptime_ms, w->state_ms,
 	    w->restarts, w->connections, w->queued);
 	if (w->last_exit.len == 0)
 		fputs(",\"last_exit\":null", out);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "client/status.h"
+#include "client/table.h"
 #include "proto.h"
 
 enum {
@@ -47,7 +47,7 @@ put_master(FILE *out, const struct status *st)
 	format_span(st->uptime_ms, up, sizeof(up));
 	fprintf(out, "master %" PRIu32 " (%s) %s, generation %" PRIu32
 	    ", %" PRIu32 " worker%s, up %s\n", st->pid, which,
-	    status_master_state(st->state), st->generation, st->workers,
+	    report_master_state(st->state), st->generation, st->workers,
 	    st->workers == 1 ? "" : "s", up);
 }
 
@@ -79,7 +79,7 @@ put_listeners(FILE *out, const struct status *st)
 		    "QUEUED BY SEAT");
 	for (l = st->listener; l < end; l++) {
 		fprintf(out, "%-*s  %-8s ", width, l->address.at,
-		    status_listener_type(l->type));
+		    report_listener_type(l->type));
 		put_depths(out, st, l->index);
 		putc('\n', out);
 	}
@@ -94,7 +94,7 @@ format_state(const struct status_worker *w, char *buf, size_t size)
 	format_span(w->state_ms, age, sizeof(age));
 	if (w->state == STATE_READY || w->pid == 0)
 		*age = '\0';
-	snprintf(buf, size, "%s%s%s", status_worker_state(w->state),
+	snprintf(buf, size, "%s%s%s", report_worker_state(w->state),
 	    *age == '\0' ? "" : " ", age);
 }
 

@@ -11,17 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/exit.h"
 #include "client/progress.h"
 #include "ipc.h"
-
-enum exit_code {
-	EXIT_DONE = 0,
-	EXIT_FAILED = 1,		/* or refused */
-	EXIT_USAGE = 2,
-	EXIT_NO_MASTER = 3,
-	EXIT_OTHER_VERSION = 4,
-	EXIT_LATE = 5,			/* --timeout passed */
-};
 
 struct talk {
 	const char	*name, *path;	/* of -n and -s, or NULL */

@@ -1,13 +1,16 @@
 /*
- * What a master says of itself, decoded; and the two forms in which it is
- * shown. The texts are the master's: not yet safe to write.
+ * What a master reports of itself, decoded, and the names of the numbers in it.
+ * Knows the wire form of STATUS's answer; does not know how it is shown. An
+ * answer that makes no sense, or lack of memory, ends the program with
+ * EXIT_FAILED and a line on stderr.
  */
-#ifndef CLIENT_STATUS_H
-#define CLIENT_STATUS_H
+#ifndef CLIENT_REPORT_H
+#define CLIENT_REPORT_H
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
+#include "ipc.h"
 
 struct text {
 	char	*at;			/* malloc'd, a NUL behind it */
@@ -55,15 +58,19 @@ struct status {
 	size_t	 nlistener, nqueue, nworker, nsubscriber;
 };
 
-/* Names of numbers on the wire; "unknown" for those of a later master. */
-const char *status_master_state(uint32_t state);
-const char *status_worker_state(uint32_t state);
-const char *status_listener_type(uint32_t type);
+/*
+ * Add what a frame says to *st, which is zero before the first one. A frame of
+ * a type that is not known here is skipped.
+ */
+void	 report_decode(struct status *st, const struct crr_frame *f);
 
-/* Write it as columns for people. */
-void	 table_write(FILE *out, const struct status *st);
+/* Free what *st points to. */
+void	 report_free(struct status *st);
 
-/* Write it as one line of JSON. */
-void	 json_write(FILE *out, const struct status *st);
+/* Return the name of a number on the wire; "unknown" for one that only a later
+ * master knows. */
+const char *report_master_state(uint32_t state);
+const char *report_worker_state(uint32_t state);
+const char *report_listener_type(uint32_t type);
 
 #endif
