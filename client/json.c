@@ -9,29 +9,29 @@
 
 /* Write bytes as a JSON string. */
 static void
-string(FILE *out, const char *text, size_t len)
+put_string(FILE *out, const char *text, size_t len)
 {
 	size_t	 size = 6 * len + 3;
 	char	*json = malloc(size);
 
 	if (json == NULL)
-		fatal(EXIT_FAILED, "status");
+		fatal(EXIT_FAILED, "can't write a text of %zu bytes", len);
 	text_json(text, len, json, size);
 	fputs(json, out);
 	free(json);
 }
 
-/* Write a member whose value is a text, a comma before it. */
+/* Write a comma and a member whose value is a text. */
 static void
-member(FILE *out, const char *name, const struct text *text)
+put_text(FILE *out, const char *name, const struct text *text)
 {
 	fprintf(out, ",\"%s\":", name);
-	string(out, text->at, text->len);
+	put_string(out, text->at, text->len);
 }
 
-/* Write a member whose value is a number, or null for 0. */
+/* Write a comma and a member whose value is a number, or null for 0. */
 static void
-nullable(FILE *out, const char *name, uint64_t number)
+put_number(FILE *out, const char *name, uint64_t number)
 {
 	if (number == 0)
 		fprintf(out, ",\"%s\":null", name);
@@ -52,36 +52,36 @@ put_command(FILE *out, const struct text *command)
 		if (arg > command->at)
 			putc(',', out);
 		len = strlen(arg);
-		string(out, arg, len);
+		put_string(out, arg, len);
 		arg += len + 1;
 	}
 	putc(']', out);
 }
 
 static void
-put_master(FILE *out, const struct status *st)
+put_master(FILE *out, const struct report *r)
 {
-	fprintf(out, "{\"pid\":%" PRIu32, st->pid);
-	member(out, "version", &st->version);
-	member(out, "name", &st->name);
-	member(out, "socket", &st->socket);
+	fprintf(out, "{\"pid\":%" PRIu32, r->pid);
+	put_text(out, "version", &r->version);
+	put_text(out, "name", &r->name);
+	put_text(out, "socket", &r->socket);
 	fprintf(out, ",\"state\":\"%s\",\"workers\":%" PRIu32
 	    ",\"generation\":%" PRIu32 ",\"uptime_ms\":%" PRIu64
 	    ",\"reloads\":%" PRIu32 ",\"reloads_failed\":%" PRIu32,
-	    report_master_state(st->state), st->workers, st->generation,
-	    st->uptime_ms, st->reloads, st->reloads_failed);
-	put_command(out, &st->command);
-	member(out, "directory", &st->directory);
+	    report_master_state(r->state), r->workers, r->generation,
+	    r->uptime_ms, r->reloads, r->reloads_failed);
+	put_command(out, &r->command);
+	put_text(out, "directory", &r->directory);
 	putc('}', out);
 }
 
 static void
-put_queues(FILE *out, const struct status *st, uint32_t listener)
+put_queues(FILE *out, const struct report *r, uint32_t listener)
 {
-	const struct status_queue	*q;
+	const struct report_queue	*q;
 	const char			*comma = "";
 
-	for (q = st->queue; q < st->queue + st->nqueue; q++) {
+	for (q = r->queue; q < r->queue + r->nqueue; q++) {
 		if (q->listener != listener)
 			continue;
 		fprintf(out, "%s{\"seat\":%" PRIu32 ",\"depth\":%" PRIu32
@@ -92,22 +92,22 @@ put_queues(FILE *out, const struct status *st, uint32_t listener)
 }
 
 static void
-put_listener(FILE *out, const struct status *st,
-    const struct status_listener *l)
+put_listener(FILE *out, const struct report *r,
+    const struct report_listener *l)
 {
 	fputs("{\"address\":", out);
-	string(out, l->address.at, l->address.len);
+	put_string(out, l->address.at, l->address.len);
 	fprintf(out, ",\"type\":\"%s\",\"handed\":%s,\"queues\":[",
 	    report_listener_type(l->type), l->handed ? "true" : "false");
-	put_queues(out, st, l->index);
+	put_queues(out, r, l->index);
 	fputs("]}", out);
 }
 
 static void
-put_worker(FILE *out, const struct status_worker *w)
+put_worker(FILE *out, const struct report_worker *w)
 {
 	fprintf(out, "{\"id\":%" PRIu32, w->id);
-	nullable(out, "pid", w->pid);
+	put_number(out, "pid", w->pid);
 	fprintf(out, ",\"seat\":%" PRIu32 ",\"generation\":%" PRIu32
 	    ",\"state\":\"%s\",\"uptime_ms\":%" PRIu64 ",\"state_ms\":%" PRIu64
 	    ",\"restarts\":%" PRIu32 ",\"connections\":%" PRIu32
@@ -117,24 +117,24 @@ put_worker(FILE *out, const struct status_worker *w)
 	if (w->last_exit.len == 0)
 		fputs(",\"last_exit\":null", out);
 	else
-		member(out, "last_exit", &w->last_exit);
-	nullable(out, "next_start_ms", w->next_start_ms);
+		put_text(out, "last_exit", &w->last_exit);
+	put_number(out, "next_start_ms", w->next_start_ms);
 	putc('}', out);
 }
 
 static void
-put_bus(FILE *out, const struct status *st)
+put_bus(FILE *out, const struct report *r)
 {
-	const struct status_subscriber *s, *end;
+	const struct report_subscriber *s, *end;
 
 	fprintf(out, "\"bus\":{\"seq\":%" PRIu64 ",\"lost\":%" PRIu64
 	    ",\"retained\":%" PRIu32 ",\"retained_bytes\":%" PRIu64
-	    ",\"retain_max\":%" PRIu64 ",\"subscribers\":[", st->bus.seq,
-	    st->bus.lost, st->bus.nretained, st->bus.retained,
-	    st->bus.retain_max);
-	end = st->subscriber + st->nsubscriber;
-	for (s = st->subscriber; s < end; s++) {
-		fputs(s == st->subscriber ? "{\"worker\":" : ",{\"worker\":",
+	    ",\"retain_max\":%" PRIu64 ",\"subscribers\":[", r->bus.seq,
+	    r->bus.lost, r->bus.nretained, r->bus.retained,
+	    r->bus.retain_max);
+	end = r->subscriber + r->nsubscriber;
+	for (s = r->subscriber; s < end; s++) {
+		fputs(s == r->subscriber ? "{\"worker\":" : ",{\"worker\":",
 		    out);
 		if (s->worker == -1)
 			fputs("null", out);
@@ -147,25 +147,25 @@ put_bus(FILE *out, const struct status *st)
 }
 
 void
-json_write(FILE *out, const struct status *st)
+json_write(FILE *out, const struct report *r)
 {
 	size_t i;
 
 	fputs("{\"master\":", out);
-	put_master(out, st);
+	put_master(out, r);
 	fputs(",\"listeners\":[", out);
-	for (i = 0; i < st->nlistener; i++) {
+	for (i = 0; i < r->nlistener; i++) {
 		if (i > 0)
 			putc(',', out);
-		put_listener(out, st, &st->listener[i]);
+		put_listener(out, r, &r->listener[i]);
 	}
 	fputs("],\"workers\":[", out);
-	for (i = 0; i < st->nworker; i++) {
+	for (i = 0; i < r->nworker; i++) {
 		if (i > 0)
 			putc(',', out);
-		put_worker(out, &st->worker[i]);
+		put_worker(out, &r->worker[i]);
 	}
 	fputs("],", out);
-	put_bus(out, st);
+	put_bus(out, r);
 	fputs("}\n", out);
 }

@@ -8,6 +8,6 @@
 
 /* Write the report and a newline to out. Lack of memory ends the program with
  * EXIT_FAILED; whether out has failed is for the caller to look at. */
-void	 json_write(FILE *out, const struct status *st);
+void	 json_write(FILE *out, const struct report *r);
 
 #endif

@@ -6,15 +6,15 @@
 #include "client/report.h"
 #include "ipc.h"
 
-/* Read from here on; moved on by what was read. */
+/* What is left to read of a payload. */
 struct cursor {
 	const unsigned char *p;
 	size_t	 left;			/* bytes */
 };
 
-/* The n-th of a number of names. */
+/* Find the name of number n, which a later master may have added. */
 static const char *
-pick(const char *const *names, size_t count, uint32_t n)
+find_name(const char *const *names, size_t count, uint32_t n)
 {
 	return n < count ? names[n] : "unknown";
 }
@@ -29,7 +29,7 @@ report_master_state(uint32_t state)
 		[CRR_STATE_STOPPING] = "stopping",
 	};
 
-	return pick(names, sizeof(names) / sizeof(names[0]), state);
+	return find_name(names, sizeof(names) / sizeof(names[0]), state);
 }
 
 const char *
@@ -41,7 +41,7 @@ report_worker_state(uint32_t state)
 #undef X
 	};
 
-	return pick(names, sizeof(names) / sizeof(names[0]), state);
+	return find_name(names, sizeof(names) / sizeof(names[0]), state);
 }
 
 const char *
@@ -54,12 +54,12 @@ report_listener_type(uint32_t type)
 		[CRR_LISTENER_UNIXGRAM] = "unixgram",
 	};
 
-	return pick(names, sizeof(names) / sizeof(names[0]), type);
+	return find_name(names, sizeof(names) / sizeof(names[0]), type);
 }
 
-/* Move over n bytes and return where they are. */
+/* Move past n bytes and return where they begin. */
 static const unsigned char *
-take(struct cursor *c, size_t n)
+take_bytes(struct cursor *c, size_t n)
 {
 	const unsigned char *p = c->p;
 
@@ -71,15 +71,15 @@ take(struct cursor *c, size_t n)
 }
 
 static uint32_t
-take32(struct cursor *c)
+take_u32(struct cursor *c)
 {
-	return crr_get32(take(c, 4));
+	return crr_get32(take_bytes(c, 4));
 }
 
 static uint64_t
-take64(struct cursor *c)
+take_u64(struct cursor *c)
 {
-	return crr_get64(take(c, 8));
+	return crr_get64(take_bytes(c, 8));
 }
 
 static struct text
@@ -88,160 +88,160 @@ take_text(struct cursor *c, size_t len)
 	struct text text = { .at = malloc(len + 1), .len = len };
 
 	if (text.at == NULL)
-		fatal(EXIT_FAILED, "status");
-	memcpy(text.at, take(c, len), len);
+		fatal(EXIT_FAILED, "can't keep the master's answer");
+	memcpy(text.at, take_bytes(c, len), len);
 	text.at[len] = '\0';
 	return text;
 }
 
-/* Take a text with its length before it. */
+/* Take a text that follows its length. */
 static struct text
 take_short_text(struct cursor *c)
 {
-	return take_text(c, crr_get16(take(c, 2)));
+	return take_text(c, crr_get16(take_bytes(c, 2)));
 }
 
-/* Make room for one element more. */
+/* Make room for one more element. */
 static void *
-grow(void *array, size_t n, size_t size)
+grow_array(void *array, size_t n, size_t size)
 {
 	if ((array = realloc(array, (n + 1) * size)) == NULL)
-		fatal(EXIT_FAILED, "status");
+		fatal(EXIT_FAILED, "can't keep the master's answer");
 	return array;
 }
 
 static void
-decode_master(struct status *st, struct cursor *c)
+decode_master(struct report *r, struct cursor *c)
 {
-	st->pid = take32(c);
-	st->state = take32(c);
-	st->workers = take32(c);
-	st->generation = take32(c);
-	st->reloads = take32(c);
-	st->reloads_failed = take32(c);
-	st->uptime_ms = take64(c);
-	st->version = take_short_text(c);
-	st->name = take_short_text(c);
-	st->socket = take_short_text(c);
-	st->directory = take_short_text(c);
-	st->command = take_short_text(c);
+	r->pid = take_u32(c);
+	r->state = take_u32(c);
+	r->workers = take_u32(c);
+	r->generation = take_u32(c);
+	r->reloads = take_u32(c);
+	r->reloads_failed = take_u32(c);
+	r->uptime_ms = take_u64(c);
+	r->version = take_short_text(c);
+	r->name = take_short_text(c);
+	r->socket = take_short_text(c);
+	r->directory = take_short_text(c);
+	r->command = take_short_text(c);
 }
 
 static void
-decode_listener(struct status *st, struct cursor *c)
+decode_listener(struct report *r, struct cursor *c)
 {
-	struct status_listener *l;
+	struct report_listener *l;
 
-	st->listener = grow(st->listener, st->nlistener, sizeof(*l));
-	l = &st->listener[st->nlistener++];
-	l->index = take32(c);
-	l->type = take32(c);
-	l->handed = take32(c);
-	l->nqueues = take32(c);
+	r->listener = grow_array(r->listener, r->nlistener, sizeof(*l));
+	l = &r->listener[r->nlistener++];
+	l->index = take_u32(c);
+	l->type = take_u32(c);
+	l->handed = take_u32(c);
+	l->nqueues = take_u32(c);
 	l->address = take_text(c, c->left);
 }
 
 static void
-decode_queue(struct status *st, struct cursor *c)
+decode_queue(struct report *r, struct cursor *c)
 {
-	struct status_queue *q;
+	struct report_queue *q;
 
-	st->queue = grow(st->queue, st->nqueue, sizeof(*q));
-	q = &st->queue[st->nqueue++];
-	q->listener = take32(c);
-	q->seat = take32(c);
-	q->depth = take32(c);
-	q->steered = take32(c);
+	r->queue = grow_array(r->queue, r->nqueue, sizeof(*q));
+	q = &r->queue[r->nqueue++];
+	q->listener = take_u32(c);
+	q->seat = take_u32(c);
+	q->depth = take_u32(c);
+	q->steered = take_u32(c);
 }
 
 static void
-decode_worker(struct status *st, struct cursor *c)
+decode_worker(struct report *r, struct cursor *c)
 {
-	struct status_worker *w;
+	struct report_worker *w;
 
-	st->worker = grow(st->worker, st->nworker, sizeof(*w));
-	w = &st->worker[st->nworker++];
-	w->id = take32(c);
-	w->pid = take32(c);
-	w->seat = take32(c);
-	w->generation = take32(c);
-	w->state = take32(c);
-	w->restarts = take32(c);
-	w->uptime_ms = take64(c);
-	w->state_ms = take64(c);
-	w->next_start_ms = take64(c);
-	w->connections = take32(c);
-	w->queued = take32(c);
+	r->worker = grow_array(r->worker, r->nworker, sizeof(*w));
+	w = &r->worker[r->nworker++];
+	w->id = take_u32(c);
+	w->pid = take_u32(c);
+	w->seat = take_u32(c);
+	w->generation = take_u32(c);
+	w->state = take_u32(c);
+	w->restarts = take_u32(c);
+	w->uptime_ms = take_u64(c);
+	w->state_ms = take_u64(c);
+	w->next_start_ms = take_u64(c);
+	w->connections = take_u32(c);
+	w->queued = take_u32(c);
 	w->last_exit = take_text(c, c->left);
 }
 
 static void
-decode_bus(struct status *st, struct cursor *c)
+decode_bus(struct report *r, struct cursor *c)
 {
-	st->bus.seq = take64(c);
-	st->bus.lost = take64(c);
-	st->bus.retained = take64(c);
-	st->bus.retain_max = take64(c);
-	st->bus.nretained = take32(c);
+	r->bus.seq = take_u64(c);
+	r->bus.lost = take_u64(c);
+	r->bus.retained = take_u64(c);
+	r->bus.retain_max = take_u64(c);
+	r->bus.nretained = take_u32(c);
 }
 
 static void
-decode_subscriber(struct status *st, struct cursor *c)
+decode_subscriber(struct report *r, struct cursor *c)
 {
-	struct status_subscriber *s;
+	struct report_subscriber *s;
 
-	st->subscriber = grow(st->subscriber, st->nsubscriber, sizeof(*s));
-	s = &st->subscriber[st->nsubscriber++];
-	s->worker = (int32_t)take32(c);
-	s->pid = take32(c);
-	s->queued = take64(c);
-	s->lost = take64(c);
+	r->subscriber = grow_array(r->subscriber, r->nsubscriber, sizeof(*s));
+	s = &r->subscriber[r->nsubscriber++];
+	s->worker = (int32_t)take_u32(c);
+	s->pid = take_u32(c);
+	s->queued = take_u64(c);
+	s->lost = take_u64(c);
 }
 
 void
-report_decode(struct status *st, const struct crr_frame *f)
+report_decode(struct report *r, const struct crr_frame *f)
 {
 	struct cursor c = { .p = f->payload, .left = f->len };
 
 	switch (f->type) {
 	case CRR_STATUS_MASTER:
-		if (st->version.at == NULL)
-			decode_master(st, &c);
+		if (r->version.at == NULL)
+			decode_master(r, &c);
 		break;
 	case CRR_STATUS_LISTENER:
-		decode_listener(st, &c);
+		decode_listener(r, &c);
 		break;
 	case CRR_STATUS_QUEUE:
-		decode_queue(st, &c);
+		decode_queue(r, &c);
 		break;
 	case CRR_STATUS_WORKER:
-		decode_worker(st, &c);
+		decode_worker(r, &c);
 		break;
 	case CRR_STATUS_BUS:
-		decode_bus(st, &c);
+		decode_bus(r, &c);
 		break;
 	case CRR_STATUS_SUBSCRIBER:
-		decode_subscriber(st, &c);
+		decode_subscriber(r, &c);
 		break;
 	}
 }
 
 void
-report_free(struct status *st)
+report_free(struct report *r)
 {
 	size_t i;
 
-	for (i = 0; i < st->nlistener; i++)
-		free(st->listener[i].address.at);
-	for (i = 0; i < st->nworker; i++)
-		free(st->worker[i].last_exit.at);
-	free(st->listener);
-	free(st->queue);
-	free(st->worker);
-	free(st->subscriber);
-	free(st->version.at);
-	free(st->name.at);
-	free(st->socket.at);
-	free(st->directory.at);
-	free(st->command.at);
+	for (i = 0; i < r->nlistener; i++)
+		free(r->listener[i].address.at);
+	for (i = 0; i < r->nworker; i++)
+		free(r->worker[i].last_exit.at);
+	free(r->listener);
+	free(r->queue);
+	free(r->worker);
+	free(r->subscriber);
+	free(r->version.at);
+	free(r->name.at);
+	free(r->socket.at);
+	free(r->directory.at);
+	free(r->command.at);
 }

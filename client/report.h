@@ -12,60 +12,79 @@
 
 #include "ipc.h"
 
+/* A text of the master's: not yet safe to write to a terminal. */
 struct text {
-	char	*at;			/* malloc'd, a NUL behind it */
-	size_t	 len;			/* bytes */
+	char	*at;			/* malloc'd, followed by a NUL */
+	size_t	 len;			/* bytes, which may be NULs */
 };
 
-struct status_listener {
-	uint32_t index, type, handed, nqueues;
+struct report_listener {
+	uint32_t index;
+	uint32_t type;			/* enum crr_listener */
+	uint32_t handed;		/* 1: given by -l */
+	uint32_t nqueues;
 	struct text address;
 };
 
-struct status_queue {
-	uint32_t listener, seat, depth, steered;
+struct report_queue {
+	uint32_t listener;		/* its index */
+	uint32_t seat;
+	uint32_t depth;			/* connections not yet accepted */
+	uint32_t steered;		/* 1: new connections go there */
 };
 
-struct status_worker {
-	uint32_t id, pid, seat, generation, state, restarts;
-	uint64_t uptime_ms, state_ms, next_start_ms;
-	uint32_t connections, queued;
-	struct text last_exit;
+struct report_worker {
+	uint32_t id;
+	uint32_t pid;			/* 0: no process */
+	uint32_t seat, generation;
+	uint32_t state;			/* CRR_WORKER_STATES */
+	uint32_t restarts;		/* after a crash */
+	uint64_t uptime_ms;
+	uint64_t state_ms;		/* in this state */
+	uint64_t next_start_ms;		/* from now; 0: none is due */
+	uint32_t connections, queued;	/* in hand, while it drains */
+	struct text last_exit;		/* empty: none yet */
 };
 
-struct status_subscriber {
+struct report_subscriber {
 	int32_t	 worker;		/* id; -1: none */
 	uint32_t pid;
 	uint64_t queued;		/* bytes */
 	uint64_t lost;			/* messages */
 };
 
-struct status_bus {
-	uint64_t seq, lost, retained, retain_max;
-	uint32_t nretained;
+struct report_bus {
+	uint64_t seq;			/* of the last message */
+	uint64_t lost;			/* messages, by all subscribers */
+	uint64_t retained, retain_max;	/* bytes */
+	uint32_t nretained;		/* values */
 };
 
-struct status {
-	uint32_t pid, state, workers, generation, reloads, reloads_failed;
+struct report {
+	uint32_t pid;
+	uint32_t state;			/* enum crr_state */
+	uint32_t workers;		/* wanted */
+	uint32_t generation, reloads, reloads_failed;
 	uint64_t uptime_ms;
-	struct text version, name, socket, directory;
-	struct text command;		/* NUL between its arguments */
-	struct status_listener *listener;
-	struct status_queue *queue;
-	struct status_worker *worker;
-	struct status_bus bus;
-	struct status_subscriber *subscriber;
+	struct text version;		/* at is NULL before STATUS_MASTER */
+	struct text name, socket, directory;
+	struct text command;		/* a NUL between arguments */
+	struct report_listener *listener;
+	struct report_queue *queue;
+	struct report_worker *worker;
+	struct report_bus bus;
+	struct report_subscriber *subscriber;
 	size_t	 nlistener, nqueue, nworker, nsubscriber;
 };
 
 /*
- * Add what a frame says to *st, which is zero before the first one. A frame of
+ * Add what a frame says to *r, which is zero before the first one. A frame of
  * a type that is not known here is skipped.
  */
-void	 report_decode(struct status *st, const struct crr_frame *f);
+void	 report_decode(struct report *r, const struct crr_frame *f);
 
-/* Free what *st points to. */
-void	 report_free(struct status *st);
+/* Free what *r points to. */
+void	 report_free(struct report *r);
 
 /* Return the name of a number on the wire; "unknown" for one that only a later
  * master knows. */

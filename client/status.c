@@ -13,9 +13,9 @@
 
 enum { JSON = USAGE_LONG };
 
-/* Gather the whole answer: half of one is none. */
+/* Gather the whole answer: nothing is shown of one that breaks off. */
 static void
-ask(struct talk *t, struct status *st)
+ask_report(struct talk *t, struct report *r)
 {
 	struct crr_frame f;
 
@@ -25,19 +25,19 @@ ask(struct talk *t, struct status *st)
 		talk_expect(t, &f);
 		if (f.type == CRR_DONE)
 			break;
-		report_decode(st, &f);
+		report_decode(r, &f);
 	}
-	if (st->version.at == NULL)
+	if (r->version.at == NULL)
 		fatalx(EXIT_FAILED, "the master's answer makes no sense");
 }
 
 static void
-show(struct status *st, bool json)
+show_report(struct report *r, bool json)
 {
 	if (json)
-		json_write(stdout, st);
+		json_write(stdout, r);
 	else
-		table_write(stdout, st);
+		table_write(stdout, r);
 	out_flush();
 }
 
@@ -50,7 +50,7 @@ client_status(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	struct talk	t = { .quiet = false };
-	struct status	st = { .pid = 0 };
+	struct report	r = { .pid = 0 };
 	bool		json = false;
 	int		option;
 
@@ -63,10 +63,10 @@ client_status(int argc, char **argv)
 			talk_option(&t, option);
 	}
 	talk_no_operand(argc, argv);
-	ask(&t, &st);
+	ask_report(&t, &r);
 	if (!t.quiet)
-		show(&st, json);
-	report_free(&st);
+		show_report(&r, json);
+	report_free(&r);
 	talk_end(&t);
 	return EXIT_DONE;
 }

@@ -13,10 +13,10 @@ enum {
 	TIME_SIZE = 48,			/* bytes of a time as text */
 	STATE_READY = 2,		/* of a worker: doc/protocol.md */
 	STATE_DRAINING = 3,
-	ADDRESS_COLUMNS = 24,		/* the least */
+	ADDRESS_COLUMNS = 24,		/* at least */
 };
 
-/* Write a span of time in its two greatest units. */
+/* Write a span of time in its two largest units. */
 static void
 format_span(uint64_t ms, char *buf, size_t size)
 {
@@ -36,58 +36,59 @@ format_span(uint64_t ms, char *buf, size_t size)
 }
 
 static void
-put_master(FILE *out, const struct status *st)
+put_master(FILE *out, const struct report *r)
 {
 	const char *which;
 	char up[TIME_SIZE];
 
-	text_clean(st->name.at);
-	text_clean(st->socket.at);
-	which = *st->name.at != '\0' ? st->name.at : st->socket.at;
-	format_span(st->uptime_ms, up, sizeof(up));
+	text_clean(r->name.at);
+	text_clean(r->socket.at);
+	which = *r->name.at != '\0' ? r->name.at : r->socket.at;
+	format_span(r->uptime_ms, up, sizeof(up));
 	fprintf(out, "master %" PRIu32 " (%s) %s, generation %" PRIu32
-	    ", %" PRIu32 " worker%s, up %s\n", st->pid, which,
-	    report_master_state(st->state), st->generation, st->workers,
-	    st->workers == 1 ? "" : "s", up);
+	    ", %" PRIu32 " worker%s, up %s\n", r->pid, which,
+	    report_master_state(r->state), r->generation, r->workers,
+	    r->workers == 1 ? "" : "s", up);
 }
 
-/* Write the depth of each queue, in brackets where none new is steered to. */
+/* Write the depth of each queue, in brackets if no new connections are steered
+ * to it. */
 static void
-put_depths(FILE *out, const struct status *st, uint32_t listener)
+put_depths(FILE *out, const struct report *r, uint32_t listener)
 {
-	const struct status_queue *q;
+	const struct report_queue *q;
 
-	for (q = st->queue; q < st->queue + st->nqueue; q++)
+	for (q = r->queue; q < r->queue + r->nqueue; q++)
 		if (q->listener == listener)
 			fprintf(out, q->steered ? " %" PRIu32 :
 			    " (%" PRIu32 ")", q->depth);
 }
 
 static void
-put_listeners(FILE *out, const struct status *st)
+put_listeners(FILE *out, const struct report *r)
 {
-	const struct status_listener	*l, *end = st->listener + st->nlistener;
+	const struct report_listener	*l, *end = r->listener + r->nlistener;
 	int				 width = ADDRESS_COLUMNS;
 
-	for (l = st->listener; l < end; l++) {
+	for (l = r->listener; l < end; l++) {
 		text_clean(l->address.at);
 		if ((int)l->address.len > width)
 			width = (int)l->address.len;
 	}
-	if (st->nlistener > 0)
+	if (r->nlistener > 0)
 		fprintf(out, "\n%-*s  %-8s  %s\n", width, "LISTENER", "TYPE",
 		    "QUEUED BY SEAT");
-	for (l = st->listener; l < end; l++) {
+	for (l = r->listener; l < end; l++) {
 		fprintf(out, "%-*s  %-8s ", width, l->address.at,
 		    report_listener_type(l->type));
-		put_depths(out, st, l->index);
+		put_depths(out, r, l->index);
 		putc('\n', out);
 	}
 }
 
-/* Write the state, and how long it has lasted where it should not for long. */
+/* Write the state, and its age if it is one that should not last. */
 static void
-format_state(const struct status_worker *w, char *buf, size_t size)
+format_state(const struct report_worker *w, char *buf, size_t size)
 {
 	char age[TIME_SIZE];
 
@@ -98,9 +99,9 @@ format_state(const struct status_worker *w, char *buf, size_t size)
 	    *age == '\0' ? "" : " ", age);
 }
 
-/* Write what is behind the columns: reasons and what is in hand. */
+/* Write what follows the columns: the last exit, and work in hand. */
 static void
-put_rest(FILE *out, const struct status_worker *w)
+put_rest(FILE *out, const struct report_worker *w)
 {
 	text_clean(w->last_exit.at);
 	fputs(w->last_exit.len == 0 ? "-" : w->last_exit.at, out);
@@ -114,7 +115,7 @@ put_rest(FILE *out, const struct status_worker *w)
 }
 
 static void
-put_worker(FILE *out, const struct status_worker *w)
+put_worker(FILE *out, const struct report_worker *w)
 {
 	char pid[16] = "-", up[TIME_SIZE] = "-", state[2 * TIME_SIZE];
 
@@ -130,7 +131,7 @@ put_worker(FILE *out, const struct status_worker *w)
 }
 
 static void
-put_subscriber(FILE *out, const struct status_subscriber *s)
+put_subscriber(FILE *out, const struct report_subscriber *s)
 {
 	char worker[16] = "-";
 
@@ -140,34 +141,34 @@ put_subscriber(FILE *out, const struct status_subscriber *s)
 	    worker, s->pid, s->queued, s->lost);
 }
 
-/* Nothing where nobody uses the bus. */
+/* Write nothing if nobody uses the bus. */
 static void
-put_bus(FILE *out, const struct status *st)
+put_bus(FILE *out, const struct report *r)
 {
 	size_t i;
 
-	if (st->bus.seq == 0 && st->nsubscriber == 0)
+	if (r->bus.seq == 0 && r->nsubscriber == 0)
 		return;
 	fprintf(out, "\nbus: %" PRIu64 " messages, %" PRIu64 " lost, %" PRIu32
-	    " values kept (%" PRIu64 " of %" PRIu64 " bytes)\n", st->bus.seq,
-	    st->bus.lost, st->bus.nretained, st->bus.retained,
-	    st->bus.retain_max);
-	if (st->nsubscriber > 0)
+	    " values kept (%" PRIu64 " of %" PRIu64 " bytes)\n", r->bus.seq,
+	    r->bus.lost, r->bus.nretained, r->bus.retained,
+	    r->bus.retain_max);
+	if (r->nsubscriber > 0)
 		fputs("WORKER  PID      BYTES QUEUED  LOST\n", out);
-	for (i = 0; i < st->nsubscriber; i++)
-		put_subscriber(out, &st->subscriber[i]);
+	for (i = 0; i < r->nsubscriber; i++)
+		put_subscriber(out, &r->subscriber[i]);
 }
 
 void
-table_write(FILE *out, const struct status *st)
+table_write(FILE *out, const struct report *r)
 {
 	size_t i;
 
-	put_master(out, st);
-	put_listeners(out, st);
+	put_master(out, r);
+	put_listeners(out, r);
 	fprintf(out, "\n%-4s  %-7s  %-4s  %-16s  %-7s  %-8s  %s\n", "ID",
 	    "PID", "GEN", "STATE", "UPTIME", "RESTARTS", "LAST EXIT");
-	for (i = 0; i < st->nworker; i++)
-		put_worker(out, &st->worker[i]);
-	put_bus(out, st);
+	for (i = 0; i < r->nworker; i++)
+		put_worker(out, &r->worker[i]);
+	put_bus(out, r);
 }

@@ -11,6 +11,6 @@
  * is replaced there, in place (text_clean). Whether out has failed is for the
  * caller to look at.
  */
-void	 table_write(FILE *out, const struct status *st);
+void	 table_write(FILE *out, const struct report *r);
 
 #endif
