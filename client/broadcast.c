@@ -108,6 +108,35 @@ wait_queued(struct talk *t)
 	report(t, &f);
 }
 
+/* What is to be published. */
+struct post {
+	enum crr_type		type;
+	struct crr_message	message;
+};
+
+static void
+keep_option(void *own, int option)
+{
+	struct post *p = own;
+
+	switch (option) {
+	case SAVE:
+	case DELETE:
+		if (p->type != CRR_BROADCAST)
+			fatalx(EXIT_USAGE, "either --save or --delete");
+		p->type = option == SAVE ? CRR_SAVE : CRR_DELETE;
+		break;
+	case NAME:
+		p->message.name = optarg;
+		p->message.name_len = text_len("--name", optarg);
+		break;
+	case ID:
+		p->message.id = optarg;
+		p->message.id_len = text_len("--id", optarg);
+		break;
+	}
+}
+
 int
 client_broadcast(int argc, char **argv)
 {
@@ -121,38 +150,18 @@ client_broadcast(int argc, char **argv)
 		{ "id", required_argument, NULL, ID },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct talk		t = { .quiet = false };
-	struct crr_message	m = { .name = "", .id = "" };
-	enum crr_type		type = CRR_BROADCAST;
-	char			*data;
-	int			option;
+	struct talk	t = { .quiet = false };
+	struct post	p = {
+		.type = CRR_BROADCAST,
+		.message = { .name = "", .id = "" },
+	};
+	char		*data;
 
-	log_set_command(argv[0]);
-	while ((option = usage_option(argc, argv, TALK_LETTERS, options)) !=
-	    -1) {
-		switch (option) {
-		case SAVE:
-		case DELETE:
-			if (type != CRR_BROADCAST)
-				fatalx(EXIT_USAGE, "either --save or --delete");
-			type = option == SAVE ? CRR_SAVE : CRR_DELETE;
-			break;
-		case NAME:
-			m.name = optarg;
-			m.name_len = text_len("--name", optarg);
-			break;
-		case ID:
-			m.id = optarg;
-			m.id_len = text_len("--id", optarg);
-			break;
-		default:
-			talk_option(&t, option);
-		}
-	}
-	check(type, &m);
-	data = take_data(argc, argv, type == CRR_DELETE, &m);
+	talk_options(&t, argc, argv, options, keep_option, &p);
+	check(p.type, &p.message);
+	data = take_data(argc, argv, p.type == CRR_DELETE, &p.message);
 	talk_limit(&t, TALK_PATIENCE_MS);
-	talk_publish(&t, type, &m);
+	talk_publish(&t, p.type, &p.message);
 	wait_queued(&t);
 	free(data);
 	talk_end(&t);

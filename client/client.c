@@ -16,6 +16,33 @@ enum {
 	NOW,
 };
 
+/* What one of these commands asks. */
+struct request {
+	uint32_t	 flags;		/* of its frame */
+	const char	*timeout;	/* as it was given */
+};
+
+static void
+keep_option(void *own, int option)
+{
+	struct request *r = own;
+
+	switch (option) {
+	case NO_WAIT:
+		r->flags |= CRR_RELOAD_NOWAIT;
+		break;
+	case TIMEOUT:
+		r->timeout = optarg;
+		break;
+	case RESET:
+		r->flags |= CRR_RELOAD_RESET;
+		break;
+	case NOW:
+		r->flags |= CRR_STOP_NOW;
+		break;
+	}
+}
+
 static int64_t
 read_timeout(const char *text)
 {
@@ -38,31 +65,13 @@ client_reload(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	struct talk	 t = { .quiet = false };
-	const char	*timeout = "0";
+	struct request	 r = { .timeout = "0" };
 	unsigned char	 payload[4];
-	uint32_t	 flags = 0;
-	int		 option;
 
-	log_set_command(argv[0]);
-	while ((option = usage_option(argc, argv, TALK_LETTERS, options)) !=
-	    -1) {
-		switch (option) {
-		case NO_WAIT:
-			flags |= CRR_RELOAD_NOWAIT;
-			break;
-		case TIMEOUT:
-			timeout = optarg;
-			break;
-		case RESET:
-			flags |= CRR_RELOAD_RESET;
-			break;
-		default:
-			talk_option(&t, option);
-		}
-	}
+	talk_options(&t, argc, argv, options, keep_option, &r);
 	talk_no_operand(argc, argv);
-	talk_limit(&t, read_timeout(timeout));
-	crr_put32(payload, flags);
+	talk_limit(&t, read_timeout(r.timeout));
+	crr_put32(payload, r.flags);
 	talk_ask(&t, CRR_RELOAD, payload, sizeof(payload));
 	if (!t.quiet)
 		progress_init(&t.progress);
@@ -73,7 +82,7 @@ client_reload(int argc, char **argv)
 		talk_broken();
 	case TALK_LATE:
 		fatalx(EXIT_LATE, "--timeout %s has passed; the reload goes "
-		    "on", timeout);
+		    "on", r.timeout);
 	}
 	talk_end(&t);
 	return EXIT_DONE;
@@ -138,12 +147,9 @@ client_scale(int argc, char **argv)
 	struct talk	 t = { .quiet = false };
 	const char	*number;
 	unsigned char	 payload[8];
-	int		 option;
 
-	log_set_command(argv[0]);
 	number = take_negative(&argc, argv);
-	while ((option = usage_option(argc, argv, TALK_LETTERS, options)) != -1)
-		talk_option(&t, option);
+	talk_options(&t, argc, argv, options, NULL, NULL);
 	if (number == NULL && optind < argc)
 		number = argv[optind++];
 	if (number == NULL)
@@ -166,20 +172,12 @@ client_stop(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	struct talk	t = { .quiet = false };
+	struct request	r = { .flags = 0 };
 	unsigned char	payload[4];
-	uint32_t	flags = 0;
-	int		option;
 
-	log_set_command(argv[0]);
-	while ((option = usage_option(argc, argv, TALK_LETTERS, options)) !=
-	    -1) {
-		if (option == NOW)
-			flags |= CRR_STOP_NOW;
-		else
-			talk_option(&t, option);
-	}
+	talk_options(&t, argc, argv, options, keep_option, &r);
 	talk_no_operand(argc, argv);
-	crr_put32(payload, flags);
+	crr_put32(payload, r.flags);
 	talk_ask(&t, CRR_STOP, payload, sizeof(payload));
 	if (talk_follow(&t) == TALK_END && !t.stopped)
 		talk_broken();

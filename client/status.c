@@ -32,6 +32,15 @@ ask_report(struct talk *t, struct report *r)
 }
 
 static void
+keep_option(void *own, int option)
+{
+	bool *json = own;
+
+	if (option == JSON)
+		*json = true;
+}
+
+static void
 show_report(struct report *r, bool json)
 {
 	if (json)
@@ -52,16 +61,8 @@ client_status(int argc, char **argv)
 	struct talk	t = { .quiet = false };
 	struct report	r = { .pid = 0 };
 	bool		json = false;
-	int		option;
 
-	log_set_command(argv[0]);
-	while ((option = usage_option(argc, argv, TALK_LETTERS, options)) !=
-	    -1) {
-		if (option == JSON)
-			json = true;
-		else
-			talk_option(&t, option);
-	}
+	talk_options(&t, argc, argv, options, keep_option, &json);
 	talk_no_operand(argc, argv);
 	ask_report(&t, &r);
 	if (!t.quiet)

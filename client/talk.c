@@ -12,6 +12,7 @@
 #include "base/event.h"
 #include "base/log.h"
 #include "base/out.h"
+#include "base/usage.h"
 #include "client/talk.h"
 
 enum {
@@ -20,20 +21,28 @@ enum {
 };
 
 void
-talk_option(struct talk *t, int option)
+talk_options(struct talk *t, int argc, char **argv,
+    const struct option *longs, void (*keep)(void *own, int option), void *own)
 {
-	switch (option) {
-	case 'q':
-		t->quiet = true;
-		break;
-	case 'n':
-		t->name = optarg;
-		t->path = NULL;
-		break;
-	case 's':
-		t->path = optarg;
-		t->name = NULL;
-		break;
+	int option;
+
+	log_set_command(argv[0]);
+	while ((option = usage_option(argc, argv, "qn:s:", longs)) != -1) {
+		switch (option) {
+		case 'q':
+			t->quiet = true;
+			break;
+		case 'n':
+			t->name = optarg;
+			t->path = NULL;
+			break;
+		case 's':
+			t->path = optarg;
+			t->name = NULL;
+			break;
+		default:
+			keep(own, option);
+		}
 	}
 }
 

@@ -24,8 +24,7 @@ struct talk {
 	struct progress	 progress;
 };
 
-/* What every client command takes. */
-#define TALK_LETTERS "qn:s:"
+/* The long options that every client command takes. */
 #define TALK_OPTIONS \
 	{ "quiet", no_argument, NULL, 'q' }, \
 	{ "name", required_argument, NULL, 'n' }, \
@@ -39,10 +38,18 @@ enum talk_answer {
 	TALK_LATE,			/* until_ms has come */
 };
 
-/* Take note of an option that is in TALK_OPTIONS. */
-void	 talk_option(struct talk *t, int option);
+/*
+ * Read the options of the command argv[0], whose name begins the lines on
+ * stderr from then on. Options in TALK_OPTIONS go into *t; for any other keep
+ * is called, with own, the option's value in longs, and its argument in
+ * optarg. What usage_option refuses ends the program. Returns with optind at
+ * the first operand.
+ */
+void	 talk_options(struct talk *t, int argc, char **argv,
+	    const struct option *longs, void (*keep)(void *own, int option),
+	    void *own);
 
-/* Refuse what stands behind the options. */
+/* End the program with EXIT_USAGE if there is an argument at optind. */
 void	 talk_no_operand(int argc, char **argv);
 
 /* Be patient for at most timeout_ms from now on; 0 is for ever. */

@@ -32,6 +32,7 @@ enum { NMESSAGES = sizeof(messages) / sizeof(messages[0]) };
 struct watch {
 	struct talk t;
 	bool	 json;
+	uint32_t flags;			/* enum crr_subscribe */
 	char	*types;			/* of --type, commas around each; NULL:
 					   all */
 };
@@ -277,6 +278,24 @@ follow(struct watch *w)
 	}
 }
 
+static void
+keep_option(void *own, int option)
+{
+	struct watch *w = own;
+
+	switch (option) {
+	case JSON:
+		w->json = true;
+		break;
+	case RETAINED:
+		w->flags |= CRR_SUBSCRIBE_RETAINED;
+		break;
+	case TYPE:
+		take_types(w, optarg);
+		break;
+	}
+}
+
 int
 client_watch(int argc, char **argv)
 {
@@ -287,30 +306,14 @@ client_watch(int argc, char **argv)
 		{ "type", required_argument, NULL, TYPE },
 		{ NULL, 0, NULL, 0 },
 	};
-	uint32_t flags = CRR_SUBSCRIBE_MESSAGES | CRR_SUBSCRIBE_EVENTS;
-	struct watch w = { .json = false };
+	struct watch w = {
+		.flags = CRR_SUBSCRIBE_MESSAGES | CRR_SUBSCRIBE_EVENTS,
+	};
 	unsigned char payload[4];
-	int option;
 
-	log_set_command(argv[0]);
-	while ((option = usage_option(argc, argv, TALK_LETTERS, options)) !=
-	    -1) {
-		switch (option) {
-		case JSON:
-			w.json = true;
-			break;
-		case RETAINED:
-			flags |= CRR_SUBSCRIBE_RETAINED;
-			break;
-		case TYPE:
-			take_types(&w, optarg);
-			break;
-		default:
-			talk_option(&w.t, option);
-		}
-	}
+	talk_options(&w.t, argc, argv, options, keep_option, &w);
 	talk_no_operand(argc, argv);
-	crr_put32(payload, flags);
+	crr_put32(payload, w.flags);
 	talk_ask(&w.t, CRR_SUBSCRIBE, payload, sizeof(payload));
 	follow(&w);
 	free(w.types);
