@@ -17,7 +17,7 @@ enum {
 	ID,
 };
 
-/* Read stdin to its end, at most CRR_DATA_MAX bytes; the caller frees. */
+/* Read all of stdin, at most CRR_DATA_MAX bytes; the caller frees it. */
 static char *
 read_all(size_t *len)
 {
@@ -35,8 +35,9 @@ read_all(size_t *len)
 	return data;
 }
 
+/* Return the length of a name or an id, or end the program. */
 static size_t
-text_len(const char *option, const char *text)
+check_len(const char *option, const char *text)
 {
 	size_t len = strlen(text);
 
@@ -46,14 +47,17 @@ text_len(const char *option, const char *text)
 	return len;
 }
 
-/* The message's bytes: of the operand, or of stdin. */
+/*
+ * Take the message's data from the operand or from stdin; without an operand
+ * it is empty, if optional. Returns what the caller frees, or NULL.
+ */
 static char *
-take_data(int argc, char **argv, bool none, struct crr_message *m)
+take_data(int argc, char **argv, bool optional, struct crr_message *m)
 {
 	char *data = NULL;
 
 	if (optind == argc) {
-		if (!none)
+		if (!optional)
 			fatalx(EXIT_USAGE, "no data: give it as an argument, "
 			    "or - for stdin");
 		m->data = "";
@@ -74,7 +78,7 @@ take_data(int argc, char **argv, bool none, struct crr_message *m)
 }
 
 static void
-check(enum crr_type type, const struct crr_message *m)
+check_id(enum crr_type type, const struct crr_message *m)
 {
 	if (type == CRR_BROADCAST && m->id_len > 0)
 		fatalx(EXIT_USAGE, "--id is for --save and --delete");
@@ -83,9 +87,9 @@ check(enum crr_type type, const struct crr_message *m)
 		    "--save" : "--delete");
 }
 
-/* Say for how many it was queued. */
+/* Say how many workers it was queued for. */
 static void
-report(const struct talk *t, const struct crr_frame *f)
+say_queued(const struct talk *t, const struct crr_frame *f)
 {
 	char		line[64];
 	uint32_t	n = crr_get32(f->payload);
@@ -105,7 +109,7 @@ wait_queued(struct talk *t)
 	do {
 		talk_expect(t, &f);
 	} while (f.type != CRR_QUEUED);
-	report(t, &f);
+	say_queued(t, &f);
 }
 
 /* What is to be published. */
@@ -128,11 +132,11 @@ keep_option(void *own, int option)
 		break;
 	case NAME:
 		p->message.name = optarg;
-		p->message.name_len = text_len("--name", optarg);
+		p->message.name_len = check_len("--name", optarg);
 		break;
 	case ID:
 		p->message.id = optarg;
-		p->message.id_len = text_len("--id", optarg);
+		p->message.id_len = check_len("--id", optarg);
 		break;
 	}
 }
@@ -158,7 +162,7 @@ client_broadcast(int argc, char **argv)
 	char		*data;
 
 	talk_options(&t, argc, argv, options, keep_option, &p);
-	check(p.type, &p.message);
+	check_id(p.type, &p.message);
 	data = take_data(argc, argv, p.type == CRR_DELETE, &p.message);
 	talk_limit(&t, TALK_PATIENCE_MS);
 	talk_publish(&t, p.type, &p.message);

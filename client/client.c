@@ -19,7 +19,7 @@ enum {
 /* What one of these commands asks. */
 struct request {
 	uint32_t	 flags;		/* of its frame */
-	const char	*timeout;	/* as it was given */
+	const char	*timeout;	/* --timeout, as it was written */
 };
 
 static void
@@ -88,22 +88,23 @@ client_reload(int argc, char **argv)
 	return EXIT_DONE;
 }
 
-/* Tell whether an argument is a number like -2, which getopt would take. */
+/* Tell whether an argument is a number like -2, which getopt(3) would read as
+ * options. */
 static bool
-negative(const char *arg)
+is_negative(const char *arg)
 {
 	return arg[0] == '-' && isdigit((unsigned char)arg[1]);
 }
 
-/* Tell whether the next argument belongs to this option. */
+/* Tell whether the argument after this option belongs to it. */
 static bool
-expects(const char *arg)
+expects_value(const char *arg)
 {
 	return strcmp(arg, "-n") == 0 || strcmp(arg, "--name") == 0 ||
 	    strcmp(arg, "-s") == 0 || strcmp(arg, "--socket") == 0;
 }
 
-/* Take a number like -2 out of the arguments; NULL if there is none. */
+/* Take the first number like -2 out of the arguments; NULL if there is none. */
 static char *
 take_negative(int *argc, char **argv)
 {
@@ -111,7 +112,7 @@ take_negative(int *argc, char **argv)
 	int	 i;
 
 	for (i = 1; i < *argc && strcmp(argv[i], "--") != 0; i++) {
-		if (!negative(argv[i]) || expects(argv[i - 1]))
+		if (!is_negative(argv[i]) || expects_value(argv[i - 1]))
 			continue;
 		number = argv[i];
 		memmove(&argv[i], &argv[i + 1],
@@ -181,7 +182,7 @@ client_stop(int argc, char **argv)
 	talk_ask(&t, CRR_STOP, payload, sizeof(payload));
 	if (talk_follow(&t) == TALK_END && !t.stopped)
 		talk_broken();
-	/* DONE says that the workers are gone; the end, that the master is. */
+	/* DONE means that the workers are gone; the end, that the master is. */
 	while (talk_follow(&t) == TALK_FRAME)
 		continue;
 	talk_end(&t);

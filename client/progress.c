@@ -10,38 +10,38 @@
 
 enum {
 	BAR = 30,			/* columns between the brackets */
-	COLUMNS = BAR + 40,		/* the least a terminal must have */
+	COLUMNS = BAR + 40,		/* that a terminal must have at least */
 };
 
 static const char erase[] = "\r\033[K";
 
-/* Write at once, so that no signal comes between drawing and flushing. */
+/* Write without stdio, so that no signal comes between drawing and flushing. */
 static void
-put(const char *text, size_t len)
+write_text(const char *text, size_t len)
 {
 	if (write(STDOUT_FILENO, text, len) == -1) {
-		/* The next line that is written will tell. */
+		/* The next line that is written will report it. */
 	}
 }
 
 static void
-end(int sig)
+erase_and_end(int sig)
 {
-	/* The default action was put back by SA_RESETHAND. */
-	put(erase, sizeof(erase) - 1);
+	/* SA_RESETHAND has restored the default action. */
+	write_text(erase, sizeof(erase) - 1);
 	raise(sig);
 }
 
 /* Erase the bar before a signal ends the program. */
 static void
-catch(int sig)
+catch_signal(int sig)
 {
 	struct sigaction sa;
 
 	if (sigaction(sig, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN)
 		return;
 	memset(&sa, 0, sizeof(sa));
-	sa.sa_handler = end;
+	sa.sa_handler = erase_and_end;
 	sa.sa_flags = (int)SA_RESETHAND;
 	sigemptyset(&sa.sa_mask);
 	sigaction(sig, &sa, NULL);
@@ -59,10 +59,10 @@ progress_init(struct progress *p)
 	    (ws.ws_col == 0 || ws.ws_col >= COLUMNS);
 	if (!p->on)
 		return;
-	catch(SIGINT);
-	catch(SIGTERM);
-	catch(SIGHUP);
-	catch(SIGQUIT);
+	catch_signal(SIGINT);
+	catch_signal(SIGTERM);
+	catch_signal(SIGHUP);
+	catch_signal(SIGQUIT);
 }
 
 void
@@ -90,12 +90,12 @@ progress_draw(const struct progress *p)
 	bar[BAR] = '\0';
 	len = snprintf(line, sizeof(line), "%s[%s] %u of %u workers new",
 	    erase, bar, p->ready, p->workers);
-	put(line, (size_t)len);
+	write_text(line, (size_t)len);
 }
 
 void
 progress_erase(const struct progress *p)
 {
 	if (p->on && p->workers != 0)
-		put(erase, sizeof(erase) - 1);
+		write_text(erase, sizeof(erase) - 1);
 }

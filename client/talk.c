@@ -16,8 +16,8 @@
 #include "client/talk.h"
 
 enum {
-	ID = 1,				/* of the one thing that is asked */
-	PATH_SIZE = 1024,		/* bytes; crr_path knows the limit */
+	ID = 1,				/* of our only request */
+	PATH_SIZE = 1024,		/* bytes; crr_path has the limit */
 };
 
 void
@@ -59,9 +59,9 @@ talk_limit(struct talk *t, int64_t timeout_ms)
 	t->until_ms = timeout_ms == 0 ? 0 : clock_now() + timeout_ms;
 }
 
-/* The time left as poll(2) wants it. */
+/* Return the time left, as poll(2) takes it. */
 static int
-left_ms(const struct talk *t)
+count_left_ms(const struct talk *t)
 {
 	int64_t left;
 
@@ -71,9 +71,9 @@ left_ms(const struct talk *t)
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
-/* Find the socket's path, or end. */
+/* Find the socket's path, or end the program. */
 static void
-find(const struct talk *t, char *path)
+find_path(const struct talk *t, char *path)
 {
 	if (crr_path(t->path, t->name, path, PATH_SIZE) == 0)
 		return;
@@ -87,7 +87,7 @@ find(const struct talk *t, char *path)
 	    "with a dot or contain a slash", t->name);
 }
 
-/* The default directory may have been made by somebody before us. */
+/* Anybody can make the default directory in /tmp before we do. */
 static void
 check_owner(const struct talk *t, const char *path)
 {
@@ -108,16 +108,16 @@ check_owner(const struct talk *t, const char *path)
 		    "may write there: nothing in it is asked", dir);
 }
 
-/* Connect; *path is where. */
+/* Connect, and write where to into path[PATH_SIZE]. */
 static void
-dial(struct talk *t, char *path)
+connect_master(struct talk *t, char *path)
 {
 	int	fd;
 
 	signal(SIGPIPE, SIG_IGN);
-	find(t, path);
+	find_path(t, path);
 	check_owner(t, path);
-	fd = crr_connect(path, left_ms(t));
+	fd = crr_connect(path, count_left_ms(t));
 	if (fd == -1 && (errno == ENOENT || errno == ECONNREFUSED))
 		fatalx(EXIT_NO_MASTER, "no master at %s (is crr run running? "
 		    "-n NAME or -s PATH say which)", path);
@@ -131,8 +131,8 @@ talk_ask(struct talk *t, enum crr_type type, const void *payload, size_t len)
 {
 	char	path[PATH_SIZE];
 
-	dial(t, path);
-	/* A master that hung up may have said why: the answer will tell. */
+	connect_master(t, path);
+	/* A master that hung up may have said why: its answer will tell. */
 	if (crr_send(&t->crr, type, ID, payload, len) == -1 && errno != EPIPE)
 		fatal(EXIT_FAILED, "%s", path);
 }
@@ -142,14 +142,14 @@ talk_publish(struct talk *t, enum crr_type type, const struct crr_message *m)
 {
 	char	path[PATH_SIZE];
 
-	dial(t, path);
+	connect_master(t, path);
 	if (crr_publish(&t->crr, type, ID, m) == -1 && errno != EPIPE)
 		fatal(EXIT_FAILED, "%s", path);
 }
 
-/* Say what was wrong with the answer, by errno, and end. */
+/* Say what is wrong with the answer, going by errno, and end the program. */
 static void
-refuse(const struct crr_frame *f)
+refuse_answer(const struct crr_frame *f)
 {
 	if (errno == EPROTONOSUPPORT)
 		fatalx(EXIT_OTHER_VERSION, "the master speaks version %u of "
@@ -166,14 +166,14 @@ talk_next(struct talk *t, struct crr_frame *f)
 	int rc;
 
 	progress_draw(&t->progress);
-	rc = crr_next(&t->crr, f, left_ms(t));
+	rc = crr_next(&t->crr, f, count_left_ms(t));
 	progress_erase(&t->progress);
 	if (rc == 0 || (rc == -1 && errno == ECONNRESET))
 		return TALK_END;
 	if (rc == -1 && errno == ETIMEDOUT)
 		return TALK_LATE;
 	if (rc == -1)
-		refuse(f);
+		refuse_answer(f);
 	if (f->type == CRR_ERROR)
 		fatalx(EXIT_FAILED, "%.*s", (int)f->len,
 		    (const char *)f->payload);
@@ -194,14 +194,14 @@ talk_expect(struct talk *t, struct crr_frame *f)
 	}
 }
 
-/* Write an event as a line, and let the bar know. */
+/* Write an event as a line, and update the bar. */
 static void
-show(struct talk *t, const struct crr_frame *f)
+show_event(struct talk *t, const struct crr_frame *f)
 {
 	struct event	ev;
 	char		line[EVENT_LINE_MAX];
 
-	/* A kind that a later master may add is no reason to give up. */
+	/* A later master may send a kind that is unknown here. */
 	if (event_decode(&ev, f->payload, f->len) == -1)
 		return;
 	progress_event(&t->progress, &ev);
@@ -222,7 +222,7 @@ talk_follow(struct talk *t)
 		if (f.type == CRR_DONE)
 			return TALK_FRAME;
 		if (f.type == CRR_EVENT)
-			show(t, &f);
+			show_event(t, &f);
 	}
 	return answer;
 }

@@ -22,7 +22,7 @@ enum {
 	TYPE,
 };
 
-/* What --type may name beside the kinds of events. */
+/* What --type may name besides the kinds of events. */
 static const char *const messages[] = {
 	"message", "saved", "deleted", "lagged",
 };
@@ -33,8 +33,7 @@ struct watch {
 	struct talk t;
 	bool	 json;
 	uint32_t flags;			/* enum crr_subscribe */
-	char	*types;			/* of --type, commas around each; NULL:
-					   all */
+	char	*types;			/* --type between commas; NULL: all */
 };
 
 static bool
@@ -47,7 +46,8 @@ is_type(const char *name, size_t len)
 		if (strlen(messages[i]) == len &&
 		    strncmp(messages[i], name, len) == 0)
 			return true;
-	for (kind = CRR_EVENT_MASTER_STARTING; kind <= CRR_EVENT_MASTER_STOPPED; kind++)
+	for (kind = CRR_EVENT_MASTER_STARTING;
+	    kind <= CRR_EVENT_MASTER_STOPPED; kind++)
 		if (strlen(event_name((enum crr_event)kind)) == len &&
 		    strncmp(event_name((enum crr_event)kind), name, len) == 0)
 			return true;
@@ -111,7 +111,7 @@ put_base64(const unsigned char *p, size_t len)
 	putchar('"');
 }
 
-/* Write a member: NAME as text, or NAME64 where it is none. */
+/* Write a member: name as text, or name64 if it is not UTF-8. */
 static void
 put_member(const char *name, const void *bytes, size_t len)
 {
@@ -147,7 +147,7 @@ put_message_json(const char *type, const struct crr_message *m)
 	out_line("");
 }
 
-/* Write bytes for people: what no terminal should see is a question mark. */
+/* Write bytes for people: a question mark for what a terminal must not see. */
 static void
 put_text(const char *before, const void *bytes, size_t len)
 {
@@ -221,7 +221,7 @@ show_event(struct watch *w, const struct crr_frame *f)
 }
 
 static void
-show(struct watch *w, const struct crr_frame *f)
+show_frame(struct watch *w, const struct crr_frame *f)
 {
 	switch (f->type) {
 	case CRR_EVENT:
@@ -242,8 +242,8 @@ show(struct watch *w, const struct crr_frame *f)
 	}
 }
 
-/* Wait for a frame, or for the reader of our lines to go: that alone, where
- * there is nothing to write, would not be noticed. */
+/* Wait for a frame, or end when the reader of our lines has gone: as long as
+ * there is nothing to write, nothing else would notice. */
 static void
 wait_for_more(const struct watch *w)
 {
@@ -257,17 +257,17 @@ wait_for_more(const struct watch *w)
 }
 
 static void
-follow(struct watch *w)
+follow_master(struct watch *w)
 {
 	struct crr_frame f;
 
-	/* Long ago: from now on talk_next does not wait. */
+	/* This is in the past, so that talk_next does not wait. */
 	w->t.until_ms = 1;
 	for (;;) {
 		switch (talk_next(&w->t, &f)) {
 		case TALK_FRAME:
 			if (!w->t.quiet)
-				show(w, &f);
+				show_frame(w, &f);
 			break;
 		case TALK_END:
 			return;
@@ -315,7 +315,7 @@ client_watch(int argc, char **argv)
 	talk_no_operand(argc, argv);
 	crr_put32(payload, w.flags);
 	talk_ask(&w.t, CRR_SUBSCRIBE, payload, sizeof(payload));
-	follow(&w);
+	follow_master(&w);
 	free(w.types);
 	talk_end(&w.t);
 	if (!w.t.stopped)
