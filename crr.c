@@ -11,7 +11,7 @@
 #include "client/client.h"
 #include "master/master.h"
 
-static int	help(int, char **);
+static int	show_help(int, char **);
 
 static const struct role {
 	const char	*command;
@@ -24,16 +24,16 @@ static const struct role {
 	{ "status",	client_status },
 	{ "scale",	client_scale },
 	{ "stop",	client_stop },
-	{ "help",	help },
+	{ "help",	show_help },
 };
 
 enum {
 	NROLES = sizeof(roles) / sizeof(roles[0]),
 };
 
-/* Find the role of a command, or say that there is none and exit. */
+/* Find the role of a command, or say that there is none, and exit. */
 static const struct role *
-find(const char *command)
+find_role(const char *command)
 {
 	const char	*commands[NROLES + 1] = { NULL }, *near;
 	size_t		 i;
@@ -43,7 +43,7 @@ find(const char *command)
 			return &roles[i];
 		commands[i] = roles[i].command;
 	}
-	if ((near = nearest(command, commands)) == NULL)
+	if ((near = usage_nearest(command, commands)) == NULL)
 		fatalx(2, "unknown command \"%s\"; crr help lists them",
 		    command);
 	fatalx(2, "unknown command \"%s\"; did you mean \"%s\"?", command,
@@ -51,7 +51,7 @@ find(const char *command)
 }
 
 static int
-help(int argc, char **argv)
+show_help(int argc, char **argv)
 {
 	static const struct option none[] = { { NULL, 0, NULL, 0 } };
 
@@ -62,16 +62,16 @@ help(int argc, char **argv)
 		fatalx(2, "help takes one command, not \"%s\" too",
 		    argv[optind + 1]);
 	if (optind == argc)
-		usage(NULL, 0);
-	usage(find(argv[optind])->command, 0);
+		usage_show(NULL, 0);
+	usage_show(find_role(argv[optind])->command, 0);
 }
 
 /*
- * A descriptor that comes to stand in the place of a closed stdout would be
- * written to as if it were one.
+ * Where stdin, stdout or stderr is closed, the next descriptor that is opened
+ * takes its number, and would be written to in its place.
  */
 static void
-open_missing(void)
+open_standard_fds(void)
 {
 	int fd;
 
@@ -87,11 +87,11 @@ main(int argc, char **argv)
 {
 	const struct role *role;
 
-	open_missing();
+	open_standard_fds();
 	if (argc < 2)
-		usage(NULL, 2);
+		usage_show(NULL, 2);
 	if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)
-		usage(NULL, 0);
+		usage_show(NULL, 0);
 	if (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0) {
 		out_line("crr " CRR_RELEASE);
 		return 0;
@@ -99,6 +99,6 @@ main(int argc, char **argv)
 	if (*argv[1] == '-')
 		fatalx(2, "unknown option %s; a command comes first: "
 		    "crr help lists them", argv[1]);
-	role = find(argv[1]);
+	role = find_role(argv[1]);
 	return role->run(argc - 1, argv + 1);
 }

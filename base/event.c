@@ -18,8 +18,8 @@ enum {
 static const struct words {
 	const char	*line;
 	const char	*sign;
-	bool		 pid, workers;	/* behind the line */
-	bool		 count;		/* of JSON */
+	bool		 pid, workers;	/* follow the line */
+	bool		 count;		/* in JSON */
 } words[] = {
 	[CRR_EVENT_MASTER_STARTING] = { "master starting", "\U0001F30E",
 	    .workers = true, .count = true },
@@ -80,7 +80,7 @@ event_line(const struct event *ev, bool signs, char *line, size_t size)
 	text_clean(line);
 }
 
-/* The time as RFC 3339 has it, in UTC with milliseconds. */
+/* Write the time as in RFC 3339, in UTC with milliseconds. */
 static void
 format_time(int64_t time_ms, char *buf, size_t size)
 {
@@ -151,13 +151,14 @@ event_encode(const struct event *ev, unsigned char *buf)
 	return FIXED + len;
 }
 
-/* Tell whether what was decoded is something that could have happened. */
+/* Tell whether what was decoded can have happened. */
 static bool
-valid(const struct event *ev)
+is_valid(const struct event *ev)
 {
 	size_t kind = ev->kind;
 
-	return kind < sizeof(names) / sizeof(names[0]) && names[kind][0] != '\0' &&
+	return kind < sizeof(names) / sizeof(names[0]) &&
+	    names[kind][0] != '\0' &&
 	    ev->worker >= -1 && ev->pid >= -1 && ev->pid != 0 &&
 	    ev->time_ms >= 0 && ev->time_ms <= TIME_MAX_MS;
 }
@@ -176,7 +177,7 @@ event_decode(struct event *ev, const unsigned char *buf, size_t len)
 	ev->count = crr_get32(buf + 16);
 	ev->time_ms = (int64_t)crr_get64(buf + 20);
 	memcpy(ev->text, buf + FIXED, len - FIXED);
-	if (!valid(ev) || strlen(ev->text) != len - FIXED)
+	if (!is_valid(ev) || strlen(ev->text) != len - FIXED)
 		return -1;
 	return 0;
 }

@@ -39,18 +39,19 @@ log_set_dropping(void)
 void
 log_line(int fd, const char *line, size_t len)
 {
-	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	struct pollfd	room = { .fd = fd, .events = POLLOUT };
+	int		saved = errno;
 
-	if (dropping && poll(&room, 1, 0) == 0)
-		return;
-	if (write(fd, line, len) == -1) {
+	if ((!dropping || poll(&room, 1, 0) != 0) &&
+	    write(fd, line, len) == -1) {
 		/* There is nowhere left to say so. */
 	}
+	errno = saved;
 }
 
-/* Write one line; code is an errno whose text goes behind it, or 0. */
+/* Write one line, followed by the text of an errno unless code is 0. */
 static void
-put(int code, const char *fmt, va_list ap)
+write_line(int code, const char *fmt, va_list ap)
 {
 	char	line[LINE_MAX_BYTES];
 	int	saved = errno;
@@ -77,7 +78,7 @@ log_warn(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	put(errno, fmt, ap);
+	write_line(errno, fmt, ap);
 	va_end(ap);
 }
 
@@ -87,7 +88,7 @@ log_warnx(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	put(0, fmt, ap);
+	write_line(0, fmt, ap);
 	va_end(ap);
 }
 
@@ -99,7 +100,7 @@ log_info(const char *fmt, ...)
 	if (level < LOG_NORMAL)
 		return;
 	va_start(ap, fmt);
-	put(0, fmt, ap);
+	write_line(0, fmt, ap);
 	va_end(ap);
 }
 
@@ -111,7 +112,7 @@ log_debug(const char *fmt, ...)
 	if (level < LOG_VERBOSE)
 		return;
 	va_start(ap, fmt);
-	put(0, fmt, ap);
+	write_line(0, fmt, ap);
 	va_end(ap);
 }
 
@@ -121,7 +122,7 @@ fatal(int code, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	put(errno, fmt, ap);
+	write_line(errno, fmt, ap);
 	va_end(ap);
 	exit(code);
 }
@@ -132,7 +133,7 @@ fatalx(int code, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	put(0, fmt, ap);
+	write_line(0, fmt, ap);
 	va_end(ap);
 	exit(code);
 }

@@ -20,9 +20,9 @@ static const struct unit {
 	{ "h", INT64_C(60) * 60 * 1000 },
 };
 
-/* Move over digits and return their number, at most limit. */
+/* Move past digits and return their number, at most limit. */
 static int64_t
-digits(const char **text, int64_t limit)
+read_digits(const char **text, int64_t limit)
 {
 	int64_t n = 0;
 
@@ -34,9 +34,9 @@ digits(const char **text, int64_t limit)
 	return n;
 }
 
-/* Move over a fraction, if there is one, and return its thousandths. */
+/* Move past a fraction, if there is one, and return its thousandths. */
 static int64_t
-fraction(const char **text)
+read_fraction(const char **text)
 {
 	int64_t	thousandths = 0, weight = 100;
 
@@ -58,8 +58,8 @@ parse_time(const char *text, int64_t *ms)
 	errno = EINVAL;
 	if (!isdigit((unsigned char)*text))
 		return -1;
-	whole = digits(&text, PARSE_TIME_MAX + 1);
-	thousandths = fraction(&text);
+	whole = read_digits(&text, PARSE_TIME_MAX + 1);
+	thousandths = read_fraction(&text);
 	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(text, units[i].name) != 0)
 			continue;
@@ -80,7 +80,7 @@ parse_size(const char *text, uint64_t *bytes)
 	errno = EINVAL;
 	if (!isdigit((unsigned char)*text))
 		return -1;
-	n = digits(&text, (int64_t)PARSE_SIZE_MAX + 1);
+	n = read_digits(&text, (int64_t)PARSE_SIZE_MAX + 1);
 	*bytes = (uint64_t)n;
 	if (*text != '\0') {
 		letter = strchr(letters, *text);

@@ -1,4 +1,7 @@
-/* Small files of /proc and /sys. Linux. */
+/*
+ * Small files of /proc and /sys, and the numbers in them. Linux only. Knows no
+ * file by name.
+ */
 #ifndef BASE_PROC_H
 #define BASE_PROC_H
 
@@ -10,16 +13,16 @@
 enum { PROC_MAX = 4096 };	/* bytes: enough for the files read here */
 
 /*
- * Read a file in one piece, as a string, cut at size - 1 bytes. Returns its
- * length, or -1 and errno with "" in buf.
+ * Read a file with one read(2), as a string that is cut at size - 1 bytes.
+ * Returns its length, or -1 with errno and "" in buf.
  */
 ssize_t	 proc_read(const char *path, char *buf, size_t size);
 
-/* The same for the file name of /proc/PID. */
+/* Do the same with the file name in /proc/PID. */
 ssize_t	 proc_read_of(pid_t pid, const char *name, char *buf, size_t size);
 
-/* The number behind a label in such a text ("\nTgid:"); 0 where there is no
- * such label. */
+/* Return the number that follows a label in such a text ("\nTgid:"), in the
+ * given base; 0 if there is no such label. */
 uint64_t proc_number(const char *text, const char *label, int base);
 
 #endif

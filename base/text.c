@@ -5,12 +5,11 @@
 #include "base/text.h"
 
 /*
- * Read the character at p, of which len bytes are there, into *code. Returns
- * its length, or 0 if there is none: RFC 3629, so neither overlong forms nor
- * surrogates.
+ * Read a character from the len bytes at p into *code. Returns its length, or 0
+ * if they begin with none: RFC 3629 has neither overlong forms nor surrogates.
  */
 static size_t
-decode(const unsigned char *p, size_t len, uint32_t *code)
+decode_char(const unsigned char *p, size_t len, uint32_t *code)
 {
 	static const uint32_t	least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t			n, i;
@@ -36,9 +35,9 @@ decode(const unsigned char *p, size_t len, uint32_t *code)
 	return n;
 }
 
-/* The second set of control characters is obeyed by terminals as well. */
+/* Terminals obey the second set of control characters as well. */
 static bool
-control(uint32_t code)
+is_control(uint32_t code)
 {
 	return code < 0x20 || (code >= 0x7f && code < 0xa0);
 }
@@ -51,10 +50,10 @@ text_clean(char *text)
 	uint32_t	 code;
 
 	for (; len > 0; p += n, len -= n) {
-		n = decode(p, len, &code);
+		n = decode_char(p, len, &code);
 		if (n == 0)
 			n = 1;
-		else if (!control(code))
+		else if (!is_control(code))
 			continue;
 		memset(p, '?', n);
 	}
@@ -68,7 +67,7 @@ text_is_utf8(const char *text, size_t len)
 	size_t			 n;
 
 	for (; len > 0; p += n, len -= n)
-		if ((n = decode(p, len, &code)) == 0)
+		if ((n = decode_char(p, len, &code)) == 0)
 			return false;
 	return true;
 }
@@ -83,9 +82,9 @@ text_json(const char *text, size_t len, char *json, size_t size)
 
 	json[out++] = '"';
 	for (; len > 0; p += n, len -= n) {
-		n = decode(p, len, &code);
-		if (n == 1 && !control(code) && code != '"' && code != '\\' &&
-		    out + 3 <= size) {
+		n = decode_char(p, len, &code);
+		if (n == 1 && !is_control(code) && code != '"' &&
+		    code != '\\' && out + 3 <= size) {
 			json[out++] = (char)code;
 			continue;
 		}
@@ -94,7 +93,7 @@ text_json(const char *text, size_t len, char *json, size_t size)
 			n = 1;
 		} else if (code == '"' || code == '\\')
 			snprintf(piece, sizeof(piece), "\\%c", (int)code);
-		else if (control(code))
+		else if (is_control(code))
 			snprintf(piece, sizeof(piece), "\\u%04x",
 			    (unsigned)code & 0xffff);
 		else

@@ -1,6 +1,7 @@
 /*
  * Text from elsewhere, made safe to write: whatever bytes a worker, a path or a
- * peer put into it, a terminal and a JSON parser get nothing but text. Pure.
+ * peer has put into it, a terminal and a JSON parser get only UTF-8 without
+ * control characters. Pure.
  */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
@@ -8,20 +9,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/*
- * Replace in place, by '?', what is not printable UTF-8: control characters
- * and bytes that are no character.
- */
+/* Replace control characters, and bytes that are not UTF-8, by as many '?',
+ * in place. */
 void	 text_clean(char *text);
 
-/* Tell whether all of it is UTF-8. */
+/* Tell whether all len bytes are UTF-8 (RFC 3629). */
 bool	 text_is_utf8(const char *text, size_t len);
 
 /*
- * Write len bytes as a JSON string, quotes and a NUL included, with U+FFFD for
- * bytes that are no character. Six bytes for each, and three, always suffice;
- * with less, the string is cut between characters and still closed. Returns
- * its length; size is at least 3.
+ * Write len bytes of text as a JSON string, with its quotes and a NUL, into
+ * json; each byte that is not UTF-8 becomes U+FFFD. size is at least 3; 6 * len
+ * + 3 is always enough. With less, the string is cut between characters and
+ * still closed. Returns its length.
  */
 size_t	 text_json(const char *text, size_t len, char *json, size_t size);
 

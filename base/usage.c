@@ -8,7 +8,7 @@
 #include "base/usage.h"
 
 enum {
-	WORD_MAX = 32,			/* bytes; longer words resemble none */
+	WORD_MAX = 32,			/* bytes; a longer word is near none */
 	OPTIONS_MAX = 40,		/* of one command */
 };
 
@@ -33,7 +33,7 @@ static const char crr_text[] =
 "  crr run -w 4 -- node server.js\n"
 "  crr reload\n";
 
-/* What several texts have in common stands for a byte in each. */
+/* A byte in a text stands for what several texts have in common. */
 #define COMMON_TEXT "\1"
 #define TIME_TEXT "\2"
 
@@ -181,7 +181,7 @@ COMMON_TEXT
 };
 
 void
-usage(const char *command, int status)
+usage_show(const char *command, int status)
 {
 	FILE		*out = status == 0 ? stdout : stderr;
 	const char	*text = crr_text;
@@ -202,17 +202,17 @@ usage(const char *command, int status)
 }
 
 static size_t
-least(size_t a, size_t b)
+min_size(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
 /*
- * Count the letters to insert, delete, change or swap with their neighbour to
- * get from a to b, neither of which is longer than WORD_MAX.
+ * Count the letters to insert, delete, change or swap with their neighbour in
+ * order to get from a to b. Neither is longer than WORD_MAX.
  */
 static size_t
-distance(const char *a, const char *b)
+measure_distance(const char *a, const char *b)
 {
 	size_t d[WORD_MAX + 1][WORD_MAX + 1], i, j;
 
@@ -223,18 +223,19 @@ distance(const char *a, const char *b)
 				continue;
 			}
 			d[i][j] = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-			d[i][j] = least(d[i][j], d[i - 1][j] + 1);
-			d[i][j] = least(d[i][j], d[i][j - 1] + 1);
+			d[i][j] = min_size(d[i][j], d[i - 1][j] + 1);
+			d[i][j] = min_size(d[i][j], d[i][j - 1] + 1);
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
 			    a[i - 2] == b[j - 1])
-				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
+				d[i][j] = min_size(d[i][j],
+				    d[i - 2][j - 2] + 1);
 		}
 	}
 	return d[strlen(a)][strlen(b)];
 }
 
 const char *
-nearest(const char *word, const char *const *candidates)
+usage_nearest(const char *word, const char *const *candidates)
 {
 	const char	*best = NULL;
 	size_t		 len = strlen(word), far = (len + 2) / 3 + 1, d;
@@ -244,7 +245,7 @@ nearest(const char *word, const char *const *candidates)
 	for (; *candidates != NULL; candidates++) {
 		if (strlen(*candidates) > WORD_MAX)
 			continue;
-		d = distance(word, *candidates);
+		d = measure_distance(word, *candidates);
 		if (len > 1 && strncmp(word, *candidates, len) == 0)
 			d = 1;
 		if (d < far) {
@@ -255,9 +256,9 @@ nearest(const char *word, const char *const *candidates)
 	return best;
 }
 
-/* Name the option that getopt_long returned, or could not. */
+/* Name the option that getopt_long(3) has a problem with, and exit. */
 static void
-refuse(const char *problem, int option, const struct option *longs)
+refuse_option(const char *problem, int option, const struct option *longs)
 {
 	for (; longs->name != NULL; longs++)
 		if (longs->val == option)
@@ -265,7 +266,8 @@ refuse(const char *problem, int option, const struct option *longs)
 	fatalx(2, "option -%c %s", option, problem);
 }
 
-/* Name a long option that does not exist, and the nearest that does. */
+/* Name a long option that does not exist, and the nearest one that does, and
+ * exit. */
 static void
 refuse_long(const char *word, const struct option *longs)
 {
@@ -281,16 +283,16 @@ refuse_long(const char *word, const struct option *longs)
 	if (same > 1)
 		fatalx(2, "option --%.*s is short for several", (int)len, word);
 	snprintf(name, sizeof(name), "%.*s", (int)len, word);
-	near = len > WORD_MAX ? NULL : nearest(name, names);
+	near = len > WORD_MAX ? NULL : usage_nearest(name, names);
 	if (near == NULL)
 		fatalx(2, "unknown option --%.*s", (int)len, word);
 	fatalx(2, "unknown option --%.*s; did you mean --%s?", (int)len, word,
 	    near);
 }
 
-/* Add what every command has to an option list of its own. */
+/* Copy a command's options, and add those that every command has. */
 static void
-complete(struct option *all, const struct option *longs)
+add_common(struct option *all, const struct option *longs)
 {
 	static const struct option	ours[] = {
 		{ "help", no_argument, NULL, 'h' },
@@ -312,23 +314,23 @@ usage_option(int argc, char **argv, const char *letters,
 	bool		plus = *letters == '+';
 	int		option;
 
-	complete(all, longs);
+	add_common(all, longs);
 	snprintf(spec, sizeof(spec), "%s:h%s", plus ? "+" : "",
 	    letters + plus);
 	opterr = 0;
 	option = getopt_long(argc, argv, spec, all, NULL);
 	if (option == 'h')
-		usage(argv[0], 0);
+		usage_show(argv[0], 0);
 	if (option != ':' && option != '?')
 		return option;
 
 	log_set_command(argv[0]);
 	if (option == ':')
-		refuse("needs an argument", optopt, all);
+		refuse_option("needs an argument", optopt, all);
 	if (optopt == 0)
 		refuse_long(argv[optind - 1] + 2, all);
 	for (longs = all; longs->name != NULL; longs++)
 		if (longs->val == optopt)
-			refuse("takes no argument", optopt, all);
+			refuse_option("takes no argument", optopt, all);
 	fatalx(2, "unknown option -%c", optopt);
 }

@@ -1,4 +1,4 @@
-/* Which crr this is. The protocol has a version of its own, CRR_OUR_VERSION. */
+/* The version of this crr. The protocol has its own, CRR_OUR_VERSION. */
 #ifndef BASE_VERSION_H
 #define BASE_VERSION_H
 

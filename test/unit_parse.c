@@ -134,7 +134,7 @@ check_nearest(const char *word, const char *expected)
 		"run", "reload", "status", "scale", "stop", "help",
 		"stop-timeout", NULL
 	};
-	const char	*found = nearest(word, candidates);
+	const char	*found = usage_nearest(word, candidates);
 	char		 sentence[128];
 
 	snprintf(sentence, sizeof(sentence), "what is nearest to \"%.20s\" is "
