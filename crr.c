@@ -44,7 +44,7 @@ find_role(const char *command)
 		commands[i] = roles[i].command;
 	}
 	if ((near = usage_nearest(command, commands)) == NULL)
-		fatalx(2, "unknown command \"%s\"; crr help lists them",
+		fatalx(2, "unknown command \"%s\"; crr help lists the commands",
 		    command);
 	fatalx(2, "unknown command \"%s\"; did you mean \"%s\"?", command,
 	    near);
@@ -59,7 +59,7 @@ show_help(int argc, char **argv)
 		continue;
 	log_set_command(NULL);
 	if (argc - optind > 1)
-		fatalx(2, "help takes one command, not \"%s\" too",
+		fatalx(2, "help takes one command; \"%s\" is one too many",
 		    argv[optind + 1]);
 	if (optind == argc)
 		usage_show(NULL, 0);
@@ -97,8 +97,8 @@ main(int argc, char **argv)
 		return 0;
 	}
 	if (*argv[1] == '-')
-		fatalx(2, "unknown option %s; a command comes first: "
-		    "crr help lists them", argv[1]);
+		fatalx(2, "unknown option %s; give the command first "
+		    "(crr help lists the commands)", argv[1]);
 	role = find_role(argv[1]);
 	return role->run(argc - 1, argv + 1);
 }

@@ -281,7 +281,7 @@ refuse_long(const char *word, const struct option *longs)
 	}
 	names[n] = NULL;
 	if (same > 1)
-		fatalx(2, "option --%.*s is short for several", (int)len, word);
+		fatalx(2, "option --%.*s is ambiguous", (int)len, word);
 	snprintf(name, sizeof(name), "%.*s", (int)len, word);
 	near = len > WORD_MAX ? NULL : usage_nearest(name, names);
 	if (near == NULL)

@@ -25,13 +25,13 @@ read_all(size_t *len)
 	char	*data = malloc(size);
 
 	if (data == NULL)
-		fatal(EXIT_FAILED, "stdin");
+		fatal(EXIT_FAILED, "can't read stdin");
 	*len = fread(data, 1, size, stdin);
 	if (ferror(stdin))
-		fatal(EXIT_FAILED, "stdin");
+		fatal(EXIT_FAILED, "can't read stdin");
 	if (*len == size)
-		fatalx(EXIT_FAILED, "more than %d bytes on stdin: a message "
-		    "has at most so many", CRR_DATA_MAX);
+		fatalx(EXIT_FAILED, "stdin has more than %d bytes, the most "
+		    "that a message can carry", CRR_DATA_MAX);
 	return data;
 }
 
@@ -42,7 +42,7 @@ check_len(const char *option, const char *text)
 	size_t len = strlen(text);
 
 	if (len > CRR_NAME_MAX)
-		fatalx(EXIT_USAGE, "%s has at most %d bytes", option,
+		fatalx(EXIT_USAGE, "%s can be at most %d bytes long", option,
 		    CRR_NAME_MAX);
 	return len;
 }
@@ -58,8 +58,8 @@ take_data(int argc, char **argv, bool optional, struct crr_message *m)
 
 	if (optind == argc) {
 		if (!optional)
-			fatalx(EXIT_USAGE, "no data: give it as an argument, "
-			    "or - for stdin");
+			fatalx(EXIT_USAGE, "no data; give it as an argument, "
+			    "or - to read stdin");
 		m->data = "";
 		return NULL;
 	}
@@ -69,8 +69,8 @@ take_data(int argc, char **argv, bool optional, struct crr_message *m)
 		m->data = argv[optind];
 		m->data_len = strlen(argv[optind]);
 		if (m->data_len > CRR_DATA_MAX)
-			fatalx(EXIT_FAILED, "a message has at most %d bytes",
-			    CRR_DATA_MAX);
+			fatalx(EXIT_FAILED, "the data can be at most %d bytes "
+			    "long", CRR_DATA_MAX);
 	}
 	optind++;
 	talk_no_operand(argc, argv);
@@ -81,7 +81,7 @@ static void
 check_id(enum crr_type type, const struct crr_message *m)
 {
 	if (type == CRR_BROADCAST && m->id_len > 0)
-		fatalx(EXIT_USAGE, "--id is for --save and --delete");
+		fatalx(EXIT_USAGE, "--id needs --save or --delete");
 	if (type != CRR_BROADCAST && m->id_len == 0)
 		fatalx(EXIT_USAGE, "%s needs --id ID", type == CRR_SAVE ?
 		    "--save" : "--delete");
@@ -127,7 +127,8 @@ keep_option(void *own, int option)
 	case SAVE:
 	case DELETE:
 		if (p->type != CRR_BROADCAST)
-			fatalx(EXIT_USAGE, "either --save or --delete");
+			fatalx(EXIT_USAGE, "give either --save or --delete, "
+			    "once");
 		p->type = option == SAVE ? CRR_SAVE : CRR_DELETE;
 		break;
 	case NAME:

@@ -49,8 +49,9 @@ read_timeout(const char *text)
 	int64_t ms;
 
 	if (parse_time(text, &ms) == -1)
-		fatalx(EXIT_USAGE, "--timeout %s: %s", text, errno == ERANGE ?
-		    "24 days is the most" : "not a time like 500ms, 10s or 2m");
+		fatalx(EXIT_USAGE, "--timeout %s: give a time %s", text,
+		    errno == ERANGE ? "of at most 24 days" :
+		    "such as 500ms, 10s or 2m");
 	return ms;
 }
 
@@ -81,8 +82,8 @@ client_reload(int argc, char **argv)
 	case TALK_END:
 		talk_broken();
 	case TALK_LATE:
-		fatalx(EXIT_LATE, "--timeout %s has passed; the reload goes "
-		    "on", r.timeout);
+		fatalx(EXIT_LATE, "not finished after --timeout %s; the reload "
+		    "goes on", r.timeout);
 	}
 	talk_end(&t);
 	return EXIT_DONE;
@@ -132,8 +133,8 @@ encode_scale(const char *text, unsigned char *payload)
 
 	if (!isdigit((unsigned char)text[by]) ||
 	    parse_number(text + by, 1, CRR_WORKERS_MAX, &n) == -1)
-		fatalx(EXIT_USAGE, "%s: not a number of workers from 1 to %d",
-		    text, CRR_WORKERS_MAX);
+		fatalx(EXIT_USAGE, "\"%s\" is not a number of workers from 1 "
+		    "to %d", text, CRR_WORKERS_MAX);
 	crr_put32(payload, by ? CRR_SCALE_BY : CRR_SCALE_TO);
 	crr_put32(payload + 4, (uint32_t)(*text == '-' ? -n : n));
 }
@@ -154,7 +155,7 @@ client_scale(int argc, char **argv)
 	if (number == NULL && optind < argc)
 		number = argv[optind++];
 	if (number == NULL)
-		fatalx(EXIT_USAGE, "to how many workers? N, +N or -N");
+		fatalx(EXIT_USAGE, "give a number of workers: N, +N or -N");
 	talk_no_operand(argc, argv);
 	encode_scale(number, payload);
 	talk_ask(&t, CRR_SCALE, payload, sizeof(payload));

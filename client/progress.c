@@ -80,7 +80,7 @@ progress_event(struct progress *p, const struct event *ev)
 void
 progress_draw(const struct progress *p)
 {
-	char	 bar[BAR + 1], line[COLUMNS + sizeof(erase)];
+	char	 bar[BAR + 1], line[2 * COLUMNS];
 	int	 len;
 
 	if (!p->on || p->workers == 0)
@@ -88,7 +88,7 @@ progress_draw(const struct progress *p)
 	memset(bar, '.', BAR);
 	memset(bar, '#', (size_t)BAR * p->ready / p->workers);
 	bar[BAR] = '\0';
-	len = snprintf(line, sizeof(line), "%s[%s] %u of %u workers new",
+	len = snprintf(line, sizeof(line), "%s[%s] %u of %u new workers ready",
 	    erase, bar, p->ready, p->workers);
 	write_text(line, (size_t)len);
 }

@@ -78,13 +78,13 @@ find_path(const struct talk *t, char *path)
 	if (crr_path(t->path, t->name, path, PATH_SIZE) == 0)
 		return;
 	if (errno == ENAMETOOLONG)
-		fatalx(EXIT_FAILED, "%s is too long for a socket",
+		fatalx(EXIT_FAILED, "%s: too long for the path of a socket",
 		    t->path != NULL ? t->path :
 		    t->name != NULL ? t->name : "$CRR_SOCKET");
 	if (t->path != NULL)
 		fatalx(EXIT_USAGE, "-s needs a path");
-	fatalx(EXIT_USAGE, "\"%s\" is no name: it must not be empty, begin "
-	    "with a dot or contain a slash", t->name);
+	fatalx(EXIT_USAGE, "\"%s\" is not a name: a name must not be empty, "
+	    "start with a dot or contain a slash", t->name);
 }
 
 /* Anybody can make the default directory in /tmp before we do. */
@@ -104,8 +104,8 @@ check_owner(const struct talk *t, const char *path)
 		return;
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
 	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		fatalx(EXIT_FAILED, "%s belongs to somebody else or others "
-		    "may write there: nothing in it is asked", dir);
+		fatalx(EXIT_FAILED, "%s: not trusted; it must be a directory "
+		    "that you own and that nobody else can write to", dir);
 }
 
 /* Connect, and write where to into path[PATH_SIZE]. */
@@ -120,7 +120,7 @@ connect_master(struct talk *t, char *path)
 	fd = crr_connect(path, count_left_ms(t));
 	if (fd == -1 && (errno == ENOENT || errno == ECONNREFUSED))
 		fatalx(EXIT_NO_MASTER, "no master at %s (is crr run running? "
-		    "-n NAME or -s PATH say which)", path);
+		    "choose a master with -n NAME or -s PATH)", path);
 	if (fd == -1)
 		fatal(EXIT_FAILED, "%s", path);
 	crr_init(&t->crr, fd);
@@ -153,11 +153,11 @@ refuse_answer(const struct crr_frame *f)
 {
 	if (errno == EPROTONOSUPPORT)
 		fatalx(EXIT_OTHER_VERSION, "the master speaks version %u of "
-		    "the protocol, this crr %d", f->version,
+		    "the protocol; this crr speaks version %d", f->version,
 		    CRR_OUR_VERSION);
 	if (errno == EPROTO)
 		fatalx(EXIT_FAILED, "the master's answer makes no sense");
-	fatal(EXIT_FAILED, "the master's answer");
+	fatal(EXIT_FAILED, "can't read the master's answer");
 }
 
 enum talk_answer

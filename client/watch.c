@@ -63,8 +63,8 @@ take_types(struct watch *w, const char *list)
 	for (name = list;; name += len + 1) {
 		len = strcspn(name, ",");
 		if (!is_type(name, len))
-			fatalx(EXIT_USAGE, "--type %.*s: no such type; crr help "
-			    "watch names them", (int)len, name);
+			fatalx(EXIT_USAGE, "--type %.*s: no such type; crr "
+			    "help watch lists them", (int)len, name);
 		if (name[len] == '\0')
 			break;
 	}
@@ -72,7 +72,7 @@ take_types(struct watch *w, const char *list)
 	free(w->types);
 	w->types = malloc(len);
 	if (w->types == NULL)
-		fatal(EXIT_FAILED, "--type");
+		fatal(EXIT_FAILED, "--type %s", list);
 	snprintf(w->types, len, ",%s,", list);
 }
 
@@ -124,7 +124,7 @@ put_member(const char *name, const void *bytes, size_t len)
 	}
 	json = malloc(6 * len + 3);
 	if (json == NULL)
-		fatal(EXIT_FAILED, "a message of %zu bytes", len);
+		fatal(EXIT_FAILED, "can't write a text of %zu bytes", len);
 	text_json(bytes, len, json, 6 * len + 3);
 	printf(",\"%s\":%s", name, json);
 	free(json);
@@ -198,7 +198,7 @@ show_lagged(const struct watch *w, const struct crr_frame *f)
 		return;
 	snprintf(line, sizeof(line), w->json ?
 	    "{\"event\":\"lagged\",\"count\":%" PRIu64 "}" :
-	    "lagged: %" PRIu64 " messages are lost", crr_get64(f->payload));
+	    "lagged: %" PRIu64 " messages lost", crr_get64(f->payload));
 	out_line(line);
 }
 
@@ -319,6 +319,6 @@ client_watch(int argc, char **argv)
 	free(w.types);
 	talk_end(&w.t);
 	if (!w.t.stopped)
-		fatalx(EXIT_FAILED, "the master has ended");
+		fatalx(EXIT_FAILED, "the master ended without stopping first");
 	return EXIT_DONE;
 }

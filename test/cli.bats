@@ -125,12 +125,12 @@ readme_block() {
 @test "an unknown command names the nearest" {
 	refused 2 'crr: unknown command "relaod"; did you mean "reload"?' relaod
 	refused 2 'crr: unknown command "stat"; did you mean "status"?' stat
-	refused 2 'crr: unknown command "frobnicate"; crr help lists them' \
+	refused 2 'crr: unknown command "frobnicate"; crr help lists the commands' \
 	    frobnicate
-	refused 2 'crr: unknown command ""; crr help lists them' ""
+	refused 2 'crr: unknown command ""; crr help lists the commands' ""
 	refused 2 'crr: unknown command "sacle"; did you mean "scale"?' \
 	    help sacle
-	refused 2 'crr: unknown option --name; a command comes first: *' \
+	refused 2 'crr: unknown option --name; give the command first *' \
 	    --name x status
 }
 
@@ -151,7 +151,7 @@ readme_block() {
 	refused 2 'crr reload: option --timeout needs an argument' \
 	    reload --timeout
 	refused 2 'crr status: option --json takes no argument' status --json=1
-	refused 2 'crr run: option --s* is short for several' run --s 1 true
+	refused 2 'crr run: option --s* is ambiguous' run --s 1 true
 }
 
 @test "an argument that a command has no use for is a usage error" {
@@ -159,27 +159,27 @@ readme_block() {
 	refused 2 'crr status: unexpected argument "x"' status x
 	refused 2 'crr stop: unexpected argument "x"' stop x
 	refused 2 'crr scale: unexpected argument "3"' scale 2 3
-	refused 2 'crr: help takes one command, not "stop" too' help run stop
+	refused 2 'crr: help takes one command; "stop" is one too many' help run stop
 }
 
 @test "a number or time that is none is a usage error, master or not" {
 	local n
 
-	refused 2 'crr scale: to how many workers? N, +N or -N' scale
+	refused 2 'crr scale: give a number of workers: N, +N or -N' scale
 	for n in 0 +0 -0 many 1.5 2x 99999 -99999 99999999999999999999 ""; do
-		refused 2 "crr scale: $n: not a number of workers from 1 to *" \
+		refused 2 "crr scale: \"$n\" is not a number of workers from 1 to *" \
 		    scale "$n"
 	done
 	for n in x -1 5y ""; do
-		refused 2 "crr reload: --timeout $n: not a time like *" \
+		refused 2 "crr reload: --timeout $n: give a time such as *" \
 		    reload --timeout "$n"
 	done
 	refused 2 'crr reload: --timeout 99999h: *' reload --timeout 99999h
 }
 
 @test "a name or a path that can't be a socket's is a usage error" {
-	refused 2 'crr status: "a/b" is no name: *' status -n a/b
-	refused 2 'crr status: "" is no name: *' status -n ""
+	refused 2 'crr status: "a/b" is not a name: *' status -n a/b
+	refused 2 'crr status: "" is not a name: *' status -n ""
 	refused 2 'crr status: -s needs a path' status -s ""
 }
 

@@ -106,7 +106,7 @@ named_lines() {
 	start_release 2
 	TERM=xterm LC_ALL=C timeout 60 script -qec "$CRR reload" /dev/null \
 	    </dev/null >typescript 3>&- 4>&-
-	grep -q "\[#.*1 of 2 workers new$(printf '\r')" typescript
+	grep -q "\[#.*1 of 2 new workers ready$(printf '\r')" typescript
 	# What was written before a return and an erased line is not seen.
 	sed 's/.*\r\x1b\[K//; s/\r$//' typescript >lines
 	diff <(sed 's/[0-9]*$//' lines) - <<-END

@@ -157,7 +157,7 @@ two_reloads() {
 	stall 2
 	run -5 --separate-stderr reload --timeout 200ms
 	# shellcheck disable=SC2154
-	[[ $stderr == *"--timeout 200ms has passed; the reload goes on"* ]]
+	[[ $stderr == *"not finished after --timeout 200ms; the reload goes on"* ]]
 	is_reloading
 	let_through
 	wait_for all_of_generation 3
