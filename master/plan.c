@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,52 +16,38 @@
 #include "master/plan.h"
 #include "master/worker/system.h"
 
-enum option_value {
-	OPT_READY = USAGE_LONG,
-	OPT_START_TIMEOUT,
-	OPT_SOAK,
-	OPT_WAIT,
-	OPT_SURGE,
-	OPT_DRAIN,
-	OPT_STOP_SIGNAL,
-	OPT_STOP_TIMEOUT,
-	OPT_HANG,
-	OPT_NO_SHARE,
-	OPT_QUEUE,
-	OPT_ENV_FILE,
-	OPT_USER,
-	OPT_RETAIN,
-	OPT_NODE,
-	OPT_NO_NODE,
-	OPT_NODE_CLUSTER,
+enum option_kind {
+	FLAG,				/* has no argument; set_flag knows it */
+	TEXT,				/* const char * in struct asked */
+	TIME,				/* int64_t in struct plan, ms */
+	SIZE,				/* uint64_t in struct plan, bytes */
+	OWN,				/* read by a function of its own */
 };
 
-static const struct option longs[] = {
-	{ "workers",		required_argument, NULL, 'w' },
-	{ "listen",		required_argument, NULL, 'l' },
-	{ "name",		required_argument, NULL, 'n' },
-	{ "socket",		required_argument, NULL, 's' },
-	{ "ready",		required_argument, NULL, OPT_READY },
-	{ "start-timeout",	required_argument, NULL, OPT_START_TIMEOUT },
-	{ "soak",		required_argument, NULL, OPT_SOAK },
-	{ "wait",		required_argument, NULL, OPT_WAIT },
-	{ "surge",		required_argument, NULL, OPT_SURGE },
-	{ "drain",		required_argument, NULL, OPT_DRAIN },
-	{ "stop-signal",	required_argument, NULL, OPT_STOP_SIGNAL },
-	{ "stop-timeout",	required_argument, NULL, OPT_STOP_TIMEOUT },
-	{ "hang",		required_argument, NULL, OPT_HANG },
-	{ "no-share",		no_argument,	   NULL, OPT_NO_SHARE },
-	{ "queue",		required_argument, NULL, OPT_QUEUE },
-	{ "chdir",		required_argument, NULL, 'C' },
-	{ "env-file",		required_argument, NULL, OPT_ENV_FILE },
-	{ "user",		required_argument, NULL, OPT_USER },
-	{ "retain",		required_argument, NULL, OPT_RETAIN },
-	{ "node",		no_argument,	   NULL, OPT_NODE },
-	{ "no-node",		no_argument,	   NULL, OPT_NO_NODE },
-	{ "node-cluster",	no_argument,	   NULL, OPT_NODE_CLUSTER },
-	{ "quiet",		no_argument,	   NULL, 'q' },
-	{ "verbose",		no_argument,	   NULL, 'v' },
-	{ NULL, 0, NULL, 0 },
+enum flag {
+	NO_SHARE,
+	NODE,
+	NO_NODE,
+	NODE_CLUSTER,
+	QUIET,
+	VERBOSE,
+};
+
+/* What is asked, until all options have been read. */
+struct asked {
+	struct plan *plan;
+	const char *name, *path;	/* of the control socket, or NULL */
+	const char *directory, *env_file;	/* or NULL */
+	int	 node;			/* true or false; -1: not said */
+};
+
+struct run_option {
+	const char *name;		/* without its two hyphens */
+	int	 letter;		/* or 0 */
+	enum option_kind kind;
+	enum flag flag;			/* for FLAG */
+	size_t	 place;			/* for TEXT, TIME and SIZE: an offset */
+	void	 (*read)(struct plan *, const char *);	/* for OWN */
 };
 
 static const struct plan defaults = {
@@ -76,26 +63,18 @@ static const struct plan defaults = {
 };
 
 static void
-read_number(const char *option, const char *text, int min, int max, int *n)
-{
-	if (parse_number(text, min, max, n) == -1)
-		fatalx(2, "%s %s: give a number from %d to %d", option, text,
-		    min, max);
-}
-
-static void
-read_time(const char *option, const char *text, int64_t *ms)
+read_time(const char *name, const char *text, int64_t *ms)
 {
 	if (parse_time(text, ms) == -1)
-		fatalx(2, "%s %s: give a time such as 500ms, 10s or 2m",
-		    option, text);
+		fatalx(2, "--%s %s: give a time such as 500ms, 10s or 2m",
+		    name, text);
 }
 
 static void
-read_size(const char *option, const char *text, uint64_t *bytes)
+read_size(const char *name, const char *text, uint64_t *bytes)
 {
 	if (parse_size(text, bytes) == -1)
-		fatalx(2, "%s %s: give a size such as 500k, 64M or 1G", option,
+		fatalx(2, "--%s %s: give a size such as 500k, 64M or 1G", name,
 		    text);
 }
 
@@ -161,8 +140,10 @@ read_inherited(struct plan *plan)
 }
 
 static void
-read_ready(struct worker_rules *rules, const char *text)
+read_ready(struct plan *plan, const char *text)
 {
+	struct worker_rules *rules = &plan->rules;
+
 	if (strcmp(text, "listen") == 0)
 		rules->ready = WORKER_READY_LISTEN;
 	else if (strcmp(text, "notify") == 0)
@@ -175,6 +156,23 @@ read_ready(struct worker_rules *rules, const char *text)
 	} else
 		fatalx(2, "--ready %s: give listen, notify or alive:TIME",
 		    text);
+}
+
+static void
+read_surge(struct plan *plan, const char *text)
+{
+	if (parse_number(text, 0, PLAN_SURGE_MAX, &plan->surge) == -1)
+		fatalx(2, "--surge %s: give a number from 0 to %d", text,
+		    PLAN_SURGE_MAX);
+}
+
+static void
+read_stop_signal(struct plan *plan, const char *text)
+{
+	plan->rules.stop_signal = parse_signal(text);
+	if (plan->rules.stop_signal == -1)
+		fatalx(2, "--stop-signal %s: no such signal here; give a name "
+		    "such as TERM or QUIT", text);
 }
 
 static void
@@ -203,8 +201,9 @@ read_group(struct launch *launch, const char *name)
 }
 
 static void
-read_user(struct launch *launch, const char *text)
+read_user(struct plan *plan, const char *text)
 {
+	struct launch *launch = &plan->launch;
 	const struct passwd *pw;
 	char *group;
 	int uid;
@@ -233,6 +232,118 @@ read_user(struct launch *launch, const char *text)
 	if (geteuid() != 0 && launch->uid != geteuid())
 		fatalx(2, "--user %s: only root can start workers as somebody "
 		    "else", text);
+}
+
+#define ASKED(member) offsetof(struct asked, member)
+#define PLAN(member) offsetof(struct plan, member)
+
+static const struct run_option options[] = {
+	{ "workers", 'w', OWN, .read = read_workers },
+	{ "listen", 'l', OWN, .read = read_listen },
+	{ "name", 'n', TEXT, .place = ASKED(name) },
+	{ "socket", 's', TEXT, .place = ASKED(path) },
+	{ "ready", 0, OWN, .read = read_ready },
+	{ "start-timeout", 0, TIME, .place = PLAN(rules.start_timeout_ms) },
+	{ "soak", 0, TIME, .place = PLAN(rules.soak_ms) },
+	{ "wait", 0, TIME, .place = PLAN(rules.wait_ms) },
+	{ "surge", 0, OWN, .read = read_surge },
+	{ "drain", 0, TIME, .place = PLAN(rules.drain_ms) },
+	{ "stop-signal", 0, OWN, .read = read_stop_signal },
+	{ "stop-timeout", 0, TIME, .place = PLAN(rules.stop_timeout_ms) },
+	{ "hang", 0, TIME, .place = PLAN(rules.hang_ms) },
+	{ "no-share", 0, FLAG, .flag = NO_SHARE },
+	{ "queue", 0, OWN, .read = read_queue },
+	{ "chdir", 'C', TEXT, .place = ASKED(directory) },
+	{ "env-file", 0, TEXT, .place = ASKED(env_file) },
+	{ "user", 0, OWN, .read = read_user },
+	{ "retain", 0, SIZE, .place = PLAN(retain) },
+	{ "node", 0, FLAG, .flag = NODE },
+	{ "no-node", 0, FLAG, .flag = NO_NODE },
+	{ "node-cluster", 0, FLAG, .flag = NODE_CLUSTER },
+	{ "quiet", 'q', FLAG, .flag = QUIET },
+	{ "verbose", 'v', FLAG, .flag = VERBOSE },
+};
+
+enum { NOPTIONS = sizeof(options) / sizeof(options[0]) };
+
+static void
+set_flag(struct asked *asked, enum flag flag)
+{
+	switch (flag) {
+	case NO_SHARE:
+		asked->plan->share = false;
+		break;
+	case NODE:
+		asked->node = true;
+		break;
+	case NO_NODE:
+		asked->node = false;
+		break;
+	case NODE_CLUSTER:
+		asked->node = true;
+		asked->plan->launch.node_cluster = true;
+		break;
+	case QUIET:
+		asked->plan->quiet = true;
+		log_set_level(LOG_QUIET);
+		break;
+	case VERBOSE:
+		log_set_level(LOG_VERBOSE);
+		break;
+	}
+}
+
+static void
+keep_option(struct asked *asked, const struct run_option *o, const char *text)
+{
+	char *place = (char *)asked->plan + o->place;
+
+	switch (o->kind) {
+	case FLAG:
+		set_flag(asked, o->flag);
+		break;
+	case TEXT:
+		*(const char **)((char *)asked + o->place) = text;
+		break;
+	case TIME:
+		read_time(o->name, text, (int64_t *)place);
+		break;
+	case SIZE:
+		read_size(o->name, text, (uint64_t *)place);
+		break;
+	case OWN:
+		o->read(asked->plan, text);
+		break;
+	}
+}
+
+/* Return the value that usage_option returns for an option. */
+static int
+value_of(size_t i)
+{
+	return options[i].letter != 0 ? options[i].letter :
+	    USAGE_LONG + (int)i;
+}
+
+static void
+read_options(struct asked *asked, int argc, char **argv)
+{
+	struct option longs[NOPTIONS + 1] = { { NULL, 0, NULL, 0 } };
+	size_t i;
+	int option;
+
+	for (i = 0; i < NOPTIONS; i++) {
+		longs[i].name = options[i].name;
+		longs[i].has_arg = options[i].kind == FLAG ? no_argument :
+		    required_argument;
+		longs[i].val = value_of(i);
+	}
+	while ((option = usage_option(argc, argv, "+w:l:n:s:C:qv", longs)) !=
+	    -1) {
+		for (i = 0; value_of(i) != option; i++)
+			continue;
+		keep_option(asked, &options[i], optarg);
+	}
 }
 
 /* $PWD is the directory as a path, which a deploy may point elsewhere. */
@@ -356,112 +467,27 @@ is_node(const char *command)
 void
 plan_read(struct plan *plan, int argc, char **argv)
 {
-	const char *chdir_to = NULL, *env_file = NULL;
-	const char *path = NULL, *name = NULL;
-	int opt, node = -1;
+	struct asked asked = { .plan = plan, .node = -1 };
+	struct launch *launch = &plan->launch;
 
 	*plan = defaults;
-	plan->launch.uid = geteuid();
-	plan->launch.gid = getegid();
+	launch->uid = geteuid();
+	launch->gid = getegid();
 	plan->rules.stop_signal = parse_signal("TERM");
 	read_inherited(plan);
-	while ((opt = usage_option(argc, argv, "+w:l:n:s:C:qv", longs)) != -1) {
-		switch (opt) {
-		case 'w':
-			read_workers(plan, optarg);
-			break;
-		case 'l':
-			read_listen(plan, optarg);
-			break;
-		case 'n':
-			name = optarg;
-			break;
-		case 's':
-			path = optarg;
-			break;
-		case 'C':
-			chdir_to = optarg;
-			break;
-		case 'q':
-			plan->quiet = true;
-			log_set_level(LOG_QUIET);
-			break;
-		case 'v':
-			log_set_level(LOG_VERBOSE);
-			break;
-		case OPT_READY:
-			read_ready(&plan->rules, optarg);
-			break;
-		case OPT_START_TIMEOUT:
-			read_time("--start-timeout", optarg,
-			    &plan->rules.start_timeout_ms);
-			break;
-		case OPT_SOAK:
-			read_time("--soak", optarg, &plan->rules.soak_ms);
-			break;
-		case OPT_WAIT:
-			read_time("--wait", optarg, &plan->rules.wait_ms);
-			break;
-		case OPT_SURGE:
-			read_number("--surge", optarg, 0, PLAN_SURGE_MAX,
-			    &plan->surge);
-			break;
-		case OPT_DRAIN:
-			read_time("--drain", optarg, &plan->rules.drain_ms);
-			break;
-		case OPT_STOP_SIGNAL:
-			plan->rules.stop_signal = parse_signal(optarg);
-			if (plan->rules.stop_signal == -1)
-				fatalx(2, "--stop-signal %s: no such signal "
-				    "here; give a name such as TERM or QUIT",
-				    optarg);
-			break;
-		case OPT_STOP_TIMEOUT:
-			read_time("--stop-timeout", optarg,
-			    &plan->rules.stop_timeout_ms);
-			break;
-		case OPT_HANG:
-			read_time("--hang", optarg, &plan->rules.hang_ms);
-			break;
-		case OPT_NO_SHARE:
-			plan->share = false;
-			break;
-		case OPT_QUEUE:
-			read_queue(plan, optarg);
-			break;
-		case OPT_ENV_FILE:
-			env_file = optarg;
-			break;
-		case OPT_USER:
-			read_user(&plan->launch, optarg);
-			break;
-		case OPT_NODE:
-			node = true;
-			break;
-		case OPT_NO_NODE:
-			node = false;
-			break;
-		case OPT_NODE_CLUSTER:
-			node = true;
-			plan->launch.node_cluster = true;
-			break;
-		case OPT_RETAIN:
-			read_size("--retain", optarg, &plan->retain);
-			break;
-		}
-	}
+	read_options(&asked, argc, argv);
 	if (optind == argc)
 		fatalx(2, "run: no command; say what to run, such as: "
 		    "crr run -- ./server");
-	plan->launch.command = argv + optind;
-	plan->launch.node = node == -1 ? is_node(plan->launch.command[0]) :
-	    node;
-	if (plan->launch.workers == 0)
-		plan->launch.workers = system_cpus();
-	if (plan->launch.workers > PLAN_WORKERS_MAX)
-		plan->launch.workers = PLAN_WORKERS_MAX;
-	find_directory(plan, chdir_to);
+	launch->command = argv + optind;
+	launch->node = asked.node == -1 ? is_node(launch->command[0]) :
+	    asked.node;
+	if (launch->workers == 0)
+		launch->workers = system_cpus();
+	if (launch->workers > PLAN_WORKERS_MAX)
+		launch->workers = PLAN_WORKERS_MAX;
+	find_directory(plan, asked.directory);
 	find_paths(plan);
-	find_env_file(plan, env_file);
-	find_socket(plan, path, name);
+	find_env_file(plan, asked.env_file);
+	find_socket(plan, asked.path, asked.name);
 }
