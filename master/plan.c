@@ -66,16 +66,18 @@ static void
 read_time(const char *name, const char *text, int64_t *ms)
 {
 	if (parse_time(text, ms) == -1)
-		fatalx(2, "--%s %s: give a time such as 500ms, 10s or 2m",
-		    name, text);
+		fatalx(2, "--%s %s: give a time %s", name, text,
+		    errno == ERANGE ? "of at most 24 days" :
+		    "such as 500ms, 10s or 2m");
 }
 
 static void
 read_size(const char *name, const char *text, uint64_t *bytes)
 {
 	if (parse_size(text, bytes) == -1)
-		fatalx(2, "--%s %s: give a size such as 500k, 64M or 1G", name,
-		    text);
+		fatalx(2, "--%s %s: give a size %s", name, text,
+		    errno == ERANGE ? "of at most 1024G" :
+		    "such as 500k, 64M or 1G");
 }
 
 static void
@@ -95,14 +97,14 @@ read_listen(struct plan *plan, const char *text)
 	const char *wrong;
 
 	if (plan->nlisten == PLAN_LISTEN_MAX)
-		fatalx(2, "-l %s: no more than %d addresses", text,
+		fatalx(2, "-l %s: there can be at most %d addresses", text,
 		    PLAN_LISTEN_MAX);
 	wrong = address_parse(&plan->listen[plan->nlisten++], text);
 	if (wrong != NULL)
 		fatalx(2, "-l %s: %s", text, wrong);
 }
 
-/* What a service manager has given to us, and to no other process. */
+/* Count the sockets that a service manager has given to this process. */
 static int
 count_inherited(void)
 {
@@ -113,7 +115,7 @@ count_inherited(void)
 	    parse_number(pid, 1, INT_MAX, &number) == -1 || number != getpid())
 		return 0;
 	if (parse_number(fds, 0, PLAN_LISTEN_MAX, &n) == -1)
-		fatalx(2, "LISTEN_FDS=%s: no more than %d sockets", fds,
+		fatalx(2, "LISTEN_FDS=%s: not a number from 0 to %d", fds,
 		    PLAN_LISTEN_MAX);
 	return n;
 }
@@ -133,7 +135,7 @@ read_inherited(struct plan *plan)
 	}
 	plan->ninherited = n;
 	if (n > 0 && names != NULL && (plan->inherited = strdup(names)) == NULL)
-		fatal(1, "LISTEN_FDNAMES");
+		fatal(1, "can't keep LISTEN_FDNAMES");
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
@@ -171,8 +173,8 @@ read_stop_signal(struct plan *plan, const char *text)
 {
 	plan->rules.stop_signal = parse_signal(text);
 	if (plan->rules.stop_signal == -1)
-		fatalx(2, "--stop-signal %s: no such signal here; give a name "
-		    "such as TERM or QUIT", text);
+		fatalx(2, "--stop-signal %s: there is no such signal; give a "
+		    "name such as TERM or QUIT", text);
 }
 
 static void
@@ -197,7 +199,7 @@ read_group(struct launch *launch, const char *name)
 	else if ((gr = getgrnam(name)) != NULL)
 		launch->gid = gr->gr_gid;
 	else
-		fatalx(2, "--user: no group %s here", name);
+		fatalx(2, "--user: there is no group %s", name);
 }
 
 static void
@@ -209,7 +211,7 @@ read_user(struct plan *plan, const char *text)
 	int uid;
 
 	if (strlen(text) >= sizeof(launch->user))
-		fatalx(2, "--user %s: too long", text);
+		fatalx(2, "--user %s: the name is too long", text);
 	memcpy(launch->user, text, strlen(text) + 1);
 	group = strchr(launch->user, ':');
 	if (group != NULL)
@@ -218,11 +220,11 @@ read_user(struct plan *plan, const char *text)
 	if (pw == NULL && parse_number(launch->user, 0, INT_MAX, &uid) == 0) {
 		pw = getpwuid((uid_t)uid);
 		if (pw == NULL && group == NULL)
-			fatalx(2, "--user %s: no such user here: name a group "
-			    "too (UID:GID)", text);
+			fatalx(2, "--user %s: there is no such user; give a "
+			    "group as well (UID:GID)", text);
 		launch->uid = (uid_t)uid;
 	} else if (pw == NULL)
-		fatalx(2, "--user %s: no such user here", text);
+		fatalx(2, "--user %s: there is no such user", text);
 	if (pw != NULL) {
 		launch->uid = pw->pw_uid;
 		launch->gid = pw->pw_gid;
@@ -230,8 +232,8 @@ read_user(struct plan *plan, const char *text)
 	if (group != NULL)
 		read_group(launch, group);
 	if (geteuid() != 0 && launch->uid != geteuid())
-		fatalx(2, "--user %s: only root can start workers as somebody "
-		    "else", text);
+		fatalx(2, "--user %s: only root can run workers as another "
+		    "user", text);
 }
 
 #define ASKED(member) offsetof(struct asked, member)
@@ -317,7 +319,7 @@ keep_option(struct asked *asked, const struct run_option *o, const char *text)
 	}
 }
 
-/* Return the value that usage_option returns for an option. */
+/* Return the value by which usage_option returns an option. */
 static int
 value_of(size_t i)
 {
@@ -346,9 +348,9 @@ read_options(struct asked *asked, int argc, char **argv)
 	}
 }
 
-/* $PWD is the directory as a path, which a deploy may point elsewhere. */
+/* $PWD may go through a symbolic link, which a deploy can point elsewhere. */
 static void
-current_directory(char *buf, size_t size)
+find_here(char *buf, size_t size)
 {
 	struct stat by_path, here;
 	const char *pwd;
@@ -359,11 +361,11 @@ current_directory(char *buf, size_t size)
 	    by_path.st_dev == here.st_dev && by_path.st_ino == here.st_ino)
 		memcpy(buf, pwd, strlen(pwd) + 1);
 	else if (getcwd(buf, size) == NULL)
-		fatal(1, "the current directory");
+		fatal(1, "can't find the current directory");
 }
 
 static void
-join(char *buf, size_t size, const char *option, const char *directory,
+join_path(char *buf, size_t size, const char *option, const char *directory,
     const char *path)
 {
 	int n;
@@ -377,32 +379,32 @@ join(char *buf, size_t size, const char *option, const char *directory,
 }
 
 static void
-find_directory(struct plan *plan, const char *chdir_to)
+find_directory(struct launch *launch, const char *chdir_to)
 {
 	char here[PATH_MAX];
 	struct stat st;
 
-	current_directory(here, sizeof(here));
-	join(plan->launch.directory, sizeof(plan->launch.directory), "-C", here,
+	find_here(here, sizeof(here));
+	join_path(launch->directory, sizeof(launch->directory), "-C", here,
 	    chdir_to == NULL ? here : chdir_to);
-	if (stat(plan->launch.directory, &st) == -1)
-		fatal(2, "-C %s", plan->launch.directory);
+	if (stat(launch->directory, &st) == -1)
+		fatal(2, "-C %s", launch->directory);
 	if (!S_ISDIR(st.st_mode))
-		fatalx(2, "-C %s: not a directory", plan->launch.directory);
+		fatalx(2, "-C %s: not a directory", launch->directory);
 }
 
 static void
-find_env_file(struct plan *plan, const char *file)
+find_env_file(struct launch *launch, const char *file)
 {
 	char here[PATH_MAX];
 
 	if (file == NULL)
 		return;
-	current_directory(here, sizeof(here));
-	join(plan->launch.env_file, sizeof(plan->launch.env_file),
-	    "--env-file", here, file);
-	if (access(plan->launch.env_file, R_OK) == -1)
-		fatal(2, "--env-file %s", plan->launch.env_file);
+	find_here(here, sizeof(here));
+	join_path(launch->env_file, sizeof(launch->env_file), "--env-file",
+	    here, file);
+	if (access(launch->env_file, R_OK) == -1)
+		fatal(2, "--env-file %s", launch->env_file);
 }
 
 static void
@@ -413,20 +415,20 @@ find_socket(struct plan *plan, const char *path, const char *name)
 	if (path != NULL && path[0] == '\0')
 		fatalx(2, "-s: give a path");
 	if (path != NULL && path[0] != '/') {
-		current_directory(here, sizeof(here));
-		join(full, sizeof(full), "-s", here, path);
+		find_here(here, sizeof(here));
+		join_path(full, sizeof(full), "-s", here, path);
 		path = full;
 	}
-	/* A master inside another's worker is not the other one. */
+	/* In a worker of another master, $CRR_SOCKET is that master's. */
 	if (path == NULL && name == NULL && getenv("CRR_WORKER_ID") != NULL)
 		name = "default";
 	if (crr_path(path, name, plan->launch.socket,
 	    sizeof(plan->launch.socket)) == -1) {
 		if (errno == EINVAL)
-			fatalx(2, "-n %s: a name is not empty, has no / and "
-			    "does not begin with a dot", name);
-		fatalx(2, "%s: longer than a socket's address can be; give a "
-		    "shorter one by -s PATH", path == NULL ? name : path);
+			fatalx(2, "-n %s: a name must not be empty, start with "
+			    "a dot or contain a slash", name);
+		fatalx(2, "%s: too long for the path of a socket; give a "
+		    "shorter one with -s PATH", path == NULL ? name : path);
 	}
 	if (name == NULL && path == NULL && getenv("CRR_SOCKET") == NULL)
 		name = "default";
@@ -434,9 +436,9 @@ find_socket(struct plan *plan, const char *path, const char *name)
 	    name == NULL ? "" : name);
 }
 
-/* A relative path of -l is in the directory that workers start in. */
+/* Make paths of -l absolute: they are relative to the workers' directory. */
 static void
-find_paths(struct plan *plan)
+complete_paths(struct plan *plan)
 {
 	char full[sizeof(plan->launch.directory)];
 	struct address *a;
@@ -446,15 +448,15 @@ find_paths(struct plan *plan)
 		a = &plan->listen[i];
 		if (address_path(a) == NULL || address_path(a)[0] == '/')
 			continue;
-		join(full, sizeof(full), "-l", plan->launch.directory,
+		join_path(full, sizeof(full), "-l", plan->launch.directory,
 		    address_path(a));
 		if (address_set_path(a, full) == -1)
-			fatalx(2, "-l unix:%s: longer than a socket's address "
-			    "can be; give a shorter path", full);
+			fatalx(2, "-l unix:%s: too long for the path of a "
+			    "socket; give a shorter one", full);
 	}
 }
 
-/* A program that starts node itself would hand on a closed channel. */
+/* A program that merely starts node would pass on a closed channel. */
 static bool
 is_node(const char *command)
 {
@@ -477,7 +479,7 @@ plan_read(struct plan *plan, int argc, char **argv)
 	read_inherited(plan);
 	read_options(&asked, argc, argv);
 	if (optind == argc)
-		fatalx(2, "run: no command; say what to run, such as: "
+		fatalx(2, "run: no command; give one, as in: "
 		    "crr run -- ./server");
 	launch->command = argv + optind;
 	launch->node = asked.node == -1 ? is_node(launch->command[0]) :
@@ -486,8 +488,8 @@ plan_read(struct plan *plan, int argc, char **argv)
 		launch->workers = system_cpus();
 	if (launch->workers > PLAN_WORKERS_MAX)
 		launch->workers = PLAN_WORKERS_MAX;
-	find_directory(plan, asked.directory);
-	find_paths(plan);
-	find_env_file(plan, asked.env_file);
+	find_directory(launch, asked.directory);
+	complete_paths(plan);
+	find_env_file(launch, asked.env_file);
 	find_socket(plan, asked.path, asked.name);
 }

@@ -121,10 +121,10 @@ socket.socket(socket.AF_UNIX).bind('$CRR_SOCKET')"
 
 	path=$(printf '%0120d' 0)
 	run -2 --separate-stderr "$CRR" run -s "$path" -- sleep 60
-	[[ "$stderr" == "crr: $PWD/$path: longer than a socket's"* ]]
+	[[ "$stderr" == "crr: $PWD/$path: too long for the path of a socket"* ]]
 	[ "${#stderr_lines[@]}" -eq 1 ]
 	run -2 --separate-stderr "$CRR" run -n "$path" -- sleep 60
-	[[ "$stderr" == "crr: $path: longer than a socket's"* ]]
+	[[ "$stderr" == "crr: $path: too long for the path of a socket"* ]]
 	run -2 --separate-stderr "$CRR" run -n a/b -- sleep 60
 	[[ "$stderr" == "crr: -n a/b: a name "* ]]
 	run -2 --separate-stderr "$CRR" run -s "" -- sleep 60
