@@ -91,12 +91,12 @@ find_path(const struct talk *t, char *path)
 static void
 check_owner(const struct talk *t, const char *path)
 {
-	char	copy[PATH_SIZE];
-	const char *dir;
-	struct stat st;
+	const char	*given = getenv("CRR_SOCKET"), *dir;
+	char		 copy[PATH_SIZE];
+	struct stat	 st;
 
-	if (t->path != NULL || (t->name == NULL && getenv("CRR_SOCKET") !=
-	    NULL))
+	if (t->path != NULL ||
+	    (t->name == NULL && given != NULL && *given != '\0'))
 		return;
 	strcpy(copy, path);
 	dir = dirname(copy);

@@ -407,6 +407,17 @@ find_env_file(struct launch *launch, const char *file)
 		fatal(2, "--env-file %s", launch->env_file);
 }
 
+/* In a worker of another master, $CRR_SOCKET is that master's. */
+static const char *
+find_env_socket(void)
+{
+	const char *path = getenv("CRR_SOCKET");
+
+	if (path == NULL || path[0] == '\0' || getenv("CRR_WORKER_ID") != NULL)
+		return NULL;
+	return path;
+}
+
 static void
 find_socket(struct plan *plan, const char *path, const char *name)
 {
@@ -414,14 +425,13 @@ find_socket(struct plan *plan, const char *path, const char *name)
 
 	if (path != NULL && path[0] == '\0')
 		fatalx(2, "-s: give a path");
+	if (path == NULL && name == NULL && (path = find_env_socket()) == NULL)
+		name = "default";
 	if (path != NULL && path[0] != '/') {
 		find_here(here, sizeof(here));
 		join_path(full, sizeof(full), "-s", here, path);
 		path = full;
 	}
-	/* In a worker of another master, $CRR_SOCKET is that master's. */
-	if (path == NULL && name == NULL && getenv("CRR_WORKER_ID") != NULL)
-		name = "default";
 	if (crr_path(path, name, plan->launch.socket,
 	    sizeof(plan->launch.socket)) == -1) {
 		if (errno == EINVAL)
@@ -430,8 +440,6 @@ find_socket(struct plan *plan, const char *path, const char *name)
 		fatalx(2, "%s: too long for the path of a socket; give a "
 		    "shorter one with -s PATH", path == NULL ? name : path);
 	}
-	if (name == NULL && path == NULL && getenv("CRR_SOCKET") == NULL)
-		name = "default";
 	snprintf(plan->name, sizeof(plan->name), "%s",
 	    name == NULL ? "" : name);
 }

@@ -282,6 +282,16 @@ while True:
 	    "$CRR_SOCKET" ]
 }
 
+@test "a relative path in CRR_SOCKET is the same for master and workers" {
+	mkdir -m 700 there
+	CRR_SOCKET=there/sock background "$CRR" run -w 1 -C / -- "$SERVER" \
+	    --port "$PORT" >"$LOG" 2>"$ERR"
+	MASTER=$!
+	export CRR_SOCKET=$PWD/there/sock
+	wait_for all_ready
+	[ "$(get '/env?CRR_SOCKET')" = "$CRR_SOCKET" ]
+}
+
 # Status.
 
 @test "crr status is a table for people" {

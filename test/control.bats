@@ -125,6 +125,8 @@ socket.socket(socket.AF_UNIX).bind('$CRR_SOCKET')"
 	[ "${#stderr_lines[@]}" -eq 1 ]
 	run -2 --separate-stderr "$CRR" run -n "$path" -- sleep 60
 	[[ "$stderr" == "crr: $path: too long for the path of a socket"* ]]
+	CRR_SOCKET=$path run -2 --separate-stderr "$CRR" run -- sleep 60
+	[[ "$stderr" == "crr: $PWD/$path: too long for the path of a socket"* ]]
 	run -2 --separate-stderr "$CRR" run -n a/b -- sleep 60
 	[[ "$stderr" == "crr: -n a/b: a name "* ]]
 	run -2 --separate-stderr "$CRR" run -s "" -- sleep 60
@@ -189,6 +191,17 @@ other_refused() {
 	wait_for as_other ./crr status
 	as_other ./crr stop -q
 	wait "$!"
+}
+
+@test "a client trusts no default directory that is another's" {
+	become_other
+	mkdir -m 755 "$DIR"
+	run -1 --separate-stderr as_other ./crr status
+	[[ "$stderr" == "crr status: $DIR: not trusted"* ]]
+	run -1 --separate-stderr as_other env CRR_SOCKET= ./crr status
+	[[ "$stderr" == "crr status: $DIR: not trusted"* ]]
+	chown "$OTHER" "$DIR"
+	run -3 as_other ./crr status
 }
 
 @test "another user is not served, and told nothing" {
