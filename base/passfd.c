@@ -31,3 +31,31 @@ passfd_send(int to, const void *bytes, size_t len, int fd, int flags)
 	memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
 	return sendmsg(to, &msg, flags);
 }
+
+ssize_t
+passfd_receive(int from, void *bytes, size_t len, int *fd, int flags)
+{
+	struct iovec iov = { .iov_base = bytes, .iov_len = len };
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	const struct cmsghdr *cmsg;
+	struct msghdr msg;
+	ssize_t n;
+
+	*fd = -1;
+	memset(&msg, 0, sizeof(msg));
+	msg.msg_iov = &iov;
+	msg.msg_iovlen = 1;
+	msg.msg_control = &control;
+	msg.msg_controllen = sizeof(control.space);
+	n = recvmsg(from, &msg, flags | MSG_CMSG_CLOEXEC);
+	if (n == -1)
+		return -1;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET &&
+	    cmsg->cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(cmsg), sizeof(*fd));
+	return n;
+}
