@@ -97,6 +97,7 @@ $B/test/member: test/member.c $B/ipc.o $B/flags
 SOCKETS = $(filter master/socket/% master/trap/%,$(SRC))
 UNIT_ipc = ipc.c base/event.c base/text.c
 UNIT_event = base/event.c base/text.c ipc.c
+UNIT_passfd = base/passfd.c
 UNIT_parse = base/parse.c base/text.c base/usage.c base/log.c base/out.c
 UNIT_timers = base/timers.c
 UNIT_poller = $(filter base/poller%,$(SRC))

@@ -49,7 +49,8 @@ passfd_receive(int from, void *bytes, size_t len, int *fd, int flags)
 	msg.msg_iov = &iov;
 	msg.msg_iovlen = 1;
 	msg.msg_control = &control;
-	msg.msg_controllen = sizeof(control.space);
+	/* The padding of CMSG_SPACE has room for a second descriptor. */
+	msg.msg_controllen = CMSG_LEN(sizeof(int));
 	n = recvmsg(from, &msg, flags | MSG_CMSG_CLOEXEC);
 	if (n == -1)
 		return -1;

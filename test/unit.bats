@@ -5,7 +5,7 @@
 
 load helper
 
-UNITS="address bus event inhand ipc jsonline listener parse poller reload timers trap worker"
+UNITS="address bus event inhand ipc jsonline listener parse passfd poller reload timers trap worker"
 
 unit() {
 	# One reads doc/protocol.md.
@@ -63,6 +63,10 @@ unit() {
 
 @test "descriptors that are watched (unit)" {
 	unit poller
+}
+
+@test "passing descriptors (unit)" {
+	unit passfd
 }
 
 @test "the reload (unit)" {
