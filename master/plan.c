@@ -14,7 +14,7 @@
 #include "base/usage.h"
 #include "ipc.h"
 #include "master/plan.h"
-#include "master/worker/system.h"
+#include "master/worker/family.h"
 
 enum option_kind {
 	FLAG,				/* has no argument; set_flag knows it */

@@ -18,7 +18,7 @@
 #include "master/setup.h"
 #include "master/signals.h"
 #include "master/trap/trap.h"
-#include "master/worker/system.h"
+#include "master/worker/family.h"
 
 enum {
 	STALE_RETRIES = 500,		/* of a bind, after a killed master */

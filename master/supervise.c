@@ -13,7 +13,7 @@
 #include "master/ready.h"
 #include "master/supervise.h"
 #include "master/trap/trap.h"
-#include "master/worker/system.h"
+#include "master/worker/family.h"
 
 enum {
 	REST_MS = 10000,		/* for processes that outlive SIGKILL */

@@ -10,7 +10,7 @@
 
 #include "base/version.h"
 #include "master/control/conn.h"
-#include "master/worker/system.h"
+#include "master/worker/family.h"
 
 struct conn *
 conn_accept(struct conn_set *set, int listen_fd, int64_t now_ms)

@@ -14,8 +14,8 @@
 #include "base/passfd.h"
 #include "master/trap/trap.h"
 #include "master/worker/envfile.h"
+#include "master/worker/family.h"
 #include "master/worker/process.h"
-#include "master/worker/system.h"
 
 enum {
 	BIRTH_MAX = 512,		/* bytes of a message of the child's */

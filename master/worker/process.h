@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "master/socket/listener.h"
+#include "master/worker/family.h"
 #include "master/worker/launch.h"
-#include "master/worker/system.h"
 
 struct process {
 	pid_t	 pid;			/* of the leader; 0: none */

@@ -1,9 +1,9 @@
 /*
  * What only some systems can tell or do about processes and the machine.
- * Linux: system.c. A stand-in elsewhere: system_none.c.
+ * Linux: family.c. A stand-in elsewhere: family_none.c.
  */
-#ifndef MASTER_WORKER_SYSTEM_H
-#define MASTER_WORKER_SYSTEM_H
+#ifndef MASTER_WORKER_FAMILY_H
+#define MASTER_WORKER_FAMILY_H
 
 #include <sys/types.h>
 

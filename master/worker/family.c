@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/proc.h"
-#include "master/worker/system.h"
+#include "master/worker/family.h"
 
 enum {
 	ENVIRONMENT_MAX = 1 << 17,	/* bytes of a stranger's we look at */

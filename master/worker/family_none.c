@@ -1,6 +1,6 @@
 #include <unistd.h>
 
-#include "master/worker/system.h"
+#include "master/worker/family.h"
 
 int
 system_cpus(void)
