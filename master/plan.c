@@ -14,7 +14,7 @@
 #include "base/usage.h"
 #include "ipc.h"
 #include "master/plan.h"
-#include "master/worker/family.h"
+#include "master/worker/cpus.h"
 
 enum option_kind {
 	FLAG,				/* has no argument; set_flag knows it */
@@ -493,7 +493,7 @@ plan_read(struct plan *plan, int argc, char **argv)
 	launch->node = asked.node == -1 ? is_node(launch->command[0]) :
 	    asked.node;
 	if (launch->workers == 0)
-		launch->workers = system_cpus();
+		launch->workers = cpus_usable();
 	if (launch->workers > PLAN_WORKERS_MAX)
 		launch->workers = PLAN_WORKERS_MAX;
 	find_directory(launch, asked.directory);

@@ -10,7 +10,7 @@
 
 #include "base/version.h"
 #include "master/control/conn.h"
-#include "master/worker/family.h"
+#include "master/control/peer.h"
 
 struct conn *
 conn_accept(struct conn_set *set, int listen_fd, int64_t now_ms)
@@ -26,7 +26,8 @@ conn_accept(struct conn_set *set, int listen_fd, int64_t now_ms)
 		c->in = malloc(CONN_IN_MAX);
 		c->in_size = CONN_IN_MAX;
 	}
-	if (c == NULL || c->in == NULL || system_peer(fd, &c->uid, &c->pid) == -1 ||
+	if (c == NULL || c->in == NULL ||
+	    peer_read(fd, &c->uid, &c->pid) == -1 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
 	    fcntl(fd, F_SETFL, O_NONBLOCK) == -1) {
 		if (c != NULL)

@@ -16,10 +16,6 @@ struct system_mark {
 	unsigned generation;		/* CRR_GENERATION */
 };
 
-/* CPUs this process may use: its affinity, and its cgroup's quota rounded up.
- * At least 1. */
-int	 system_cpus(void);
-
 /* Become the parent of orphaned descendants, where that is possible. */
 void	 system_adopt_orphans(void);
 
@@ -47,9 +43,5 @@ int	 system_kill_strays(const struct system_mark *mark);
  * many.
  */
 int	 system_stop_orphans(const char *socket, int sig);
-
-/* Who is at the other end of a Unix socket; *pid is 0 where it can't be told.
- * Returns 0 or -1 and errno. */
-int	 system_peer(int fd, uid_t *uid, pid_t *pid);
 
 #endif

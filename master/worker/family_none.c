@@ -2,15 +2,6 @@
 
 #include "master/worker/family.h"
 
-int
-system_cpus(void)
-{
-	long n;
-
-	n = sysconf(_SC_NPROCESSORS_ONLN);
-	return n < 1 ? 1 : (int)n;
-}
-
 void
 system_adopt_orphans(void)
 {
@@ -50,16 +41,5 @@ system_stop_orphans(const char *socket, int sig)
 {
 	(void)socket;
 	(void)sig;
-	return 0;
-}
-
-/* POSIX has no call for it: the directory and mode of the socket are the
- * guard. */
-int
-system_peer(int fd, uid_t *uid, pid_t *pid)
-{
-	(void)fd;
-	*uid = geteuid();
-	*pid = 0;
 	return 0;
 }
