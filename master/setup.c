@@ -182,7 +182,7 @@ open_listeners(struct master *m)
 		fatal(1, "listeners");
 	/* Its workers are on their way out. */
 	if (m->control.stale) {
-		system_stop_orphans(plan->launch.socket,
+		family_stop_orphans(plan->launch.socket,
 		    plan->rules.stop_signal);
 		m->listeners.retries = STALE_RETRIES;
 	}
@@ -224,7 +224,7 @@ setup_begin(struct master *m)
 	set_trap(m);
 	m->life.had_terminal = signals_have_terminal();
 	m->life.started_ms = clock_now();
-	system_adopt_orphans();
+	family_adopt_orphans();
 	control_open(&m->control, plan->launch.socket, plan->launch.uid,
 	    plan->launch.gid);
 	open_listeners(m);

@@ -73,7 +73,7 @@ hint_at_daemon(const struct worker *w, int wstatus)
 
 	if (w->wanted && wstatus == 0 && p->listen_pid != 0 &&
 	    p->listen_pid != p->pid &&
-	    system_is_stray(p->listen_pid, &p->mark))
+	    family_is_stray(p->listen_pid, &p->mark))
 		log_warnx("worker %d: has left its server in the background: "
 		    "have it stay in the foreground", w->id);
 }
@@ -195,7 +195,7 @@ end_rest(struct master *m, struct worker *w, int64_t now_ms)
 		return;
 	}
 	if (!pool_has_twin(&m->pool, w))
-		system_kill_strays(&w->process.mark);
+		family_kill_strays(&w->process.mark);
 	w->rest_ms = now_ms + WORKER_KILL_AGAIN;
 }
 

@@ -423,7 +423,7 @@ read_children(struct drain *d, const char *path, bool ours)
 		return;
 	while (fscanf(f, "%d", &pid) == 1) {
 		if (getpgid(pid) == d->process->group ||
-		    (ours && !system_is_stray(pid, &d->process->mark)))
+		    (ours && !family_is_stray(pid, &d->process->mark)))
 			continue;
 		add(&d->strays, pid);
 		find_children(d, pid);

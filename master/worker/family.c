@@ -19,13 +19,13 @@ enum {
 };
 
 void
-system_adopt_orphans(void)
+family_adopt_orphans(void)
 {
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
 int
-system_die_with_parent(int sig, pid_t parent)
+family_die_with_parent(int sig, pid_t parent)
 {
 	if (prctl(PR_SET_PDEATHSIG, sig, 0, 0, 0) == -1)
 		return -1;
@@ -51,7 +51,7 @@ read_stat(pid_t pid, char *state, pid_t *parent)
 }
 
 pid_t
-system_parent(pid_t pid)
+family_parent(pid_t pid)
 {
 	char state;
 	pid_t parent;
@@ -102,8 +102,8 @@ env_names(pid_t pid, const char *const *entries)
 
 /* Send sig to each process that is one of those. */
 static int
-signal_each(bool (*is_one)(pid_t, const struct system_mark *),
-    const struct system_mark *mark, int sig)
+signal_each(bool (*is_one)(pid_t, const struct family_mark *),
+    const struct family_mark *mark, int sig)
 {
 	const struct dirent *de;
 	int n = 0;
@@ -123,12 +123,12 @@ signal_each(bool (*is_one)(pid_t, const struct system_mark *),
 }
 
 bool
-system_is_stray(pid_t pid, const struct system_mark *mark)
+family_is_stray(pid_t pid, const struct family_mark *mark)
 {
 	char of[PATH_MAX + 16], worker[32], born[32];
 	const char *const entries[] = { of, worker, born, NULL };
 
-	if (system_parent(pid) != getpid())
+	if (family_parent(pid) != getpid())
 		return false;
 	snprintf(of, sizeof(of), "CRR_SOCKET=%s", mark->socket);
 	snprintf(worker, sizeof(worker), "CRR_WORKER_ID=%d", mark->id);
@@ -137,14 +137,14 @@ system_is_stray(pid_t pid, const struct system_mark *mark)
 }
 
 int
-system_kill_strays(const struct system_mark *mark)
+family_kill_strays(const struct family_mark *mark)
 {
-	return signal_each(system_is_stray, mark, SIGKILL);
+	return signal_each(family_is_stray, mark, SIGKILL);
 }
 
 /* Any worker's of the socket. */
 static bool
-is_leaderless(pid_t pid, const struct system_mark *mark)
+is_leaderless(pid_t pid, const struct family_mark *mark)
 {
 	char of[PATH_MAX + 16];
 	const char *const entries[] = { of, "CRR_WORKER_ID=", NULL };
@@ -159,9 +159,9 @@ is_leaderless(pid_t pid, const struct system_mark *mark)
 }
 
 int
-system_stop_orphans(const char *socket, int sig)
+family_stop_orphans(const char *socket, int sig)
 {
-	const struct system_mark any = { .socket = socket };
+	const struct family_mark any = { .socket = socket };
 
 	return signal_each(is_leaderless, &any, sig);
 }

@@ -3,26 +3,26 @@
 #include "master/worker/family.h"
 
 void
-system_adopt_orphans(void)
+family_adopt_orphans(void)
 {
 }
 
 int
-system_die_with_parent(int sig, pid_t parent)
+family_die_with_parent(int sig, pid_t parent)
 {
 	(void)sig;
 	return getppid() == parent ? 0 : -1;
 }
 
 pid_t
-system_parent(pid_t pid)
+family_parent(pid_t pid)
 {
 	(void)pid;
 	return -1;
 }
 
 bool
-system_is_stray(pid_t pid, const struct system_mark *mark)
+family_is_stray(pid_t pid, const struct family_mark *mark)
 {
 	(void)pid;
 	(void)mark;
@@ -30,14 +30,14 @@ system_is_stray(pid_t pid, const struct system_mark *mark)
 }
 
 int
-system_kill_strays(const struct system_mark *mark)
+family_kill_strays(const struct family_mark *mark)
 {
 	(void)mark;
 	return 0;
 }
 
 int
-system_stop_orphans(const char *socket, int sig)
+family_stop_orphans(const char *socket, int sig)
 {
 	(void)socket;
 	(void)sig;

@@ -294,7 +294,7 @@ run_child(struct child *c)
 	if (c->launch->trap)
 		install_trap(c);
 	take_identity(c);
-	if (system_die_with_parent(c->rules->stop_signal, c->master) == -1)
+	if (family_die_with_parent(c->rules->stop_signal, c->master) == -1)
 		_exit(1);
 	if (hand_over(c) == -1)
 		say_failed(c, 1, "handing over sockets");
@@ -425,7 +425,7 @@ descends(const struct process *p, pid_t pid, pid_t *top)
 		if (pid == p->pid)
 			return true;
 		*top = pid;
-		pid = system_parent(pid);
+		pid = family_parent(pid);
 	}
 	return false;
 }
@@ -439,7 +439,7 @@ process_group(pid_t pid)
 pid_t
 process_parent(pid_t pid)
 {
-	return system_parent(pid);
+	return family_parent(pid);
 }
 
 bool
@@ -451,7 +451,7 @@ process_is_us(pid_t pid)
 bool
 process_is_stray(const struct process *p, pid_t pid)
 {
-	return system_is_stray(pid, &p->mark);
+	return family_is_stray(pid, &p->mark);
 }
 
 void

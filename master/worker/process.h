@@ -21,7 +21,7 @@ struct process {
 	int	 birth_fd;		/* trap and errors of exec; -1: closed */
 	int	 trap_fd;		/* calls to answer; -1: none */
 	int	 channel_fd;		/* Node's, until somebody takes it; -1 */
-	struct system_mark mark;
+	struct family_mark mark;
 	bool	 rest;			/* the leader has gone, others under
 					   the trap have not */
 };
