@@ -107,6 +107,7 @@ UNIT_trap = $(UNIT_listener)
 UNIT_bus = master/bus/bus.c master/bus/retain.c ipc.c
 UNIT_jsonline = master/node/json.c
 UNIT_inhand = master/drain/inhand.c
+UNIT_family = $(filter master/worker/family% base/proc.c,$(SRC))
 UNIT_worker = master/worker/worker.c base/parse.c
 UNIT_reload = master/worker/reload.c master/worker/pool.c $(UNIT_worker)
 

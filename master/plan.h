@@ -3,7 +3,8 @@
  * absolute where a later start must not depend on the directory and the
  * environment that the master has then. Afterwards launch.workers alone
  * follows `crr scale`; plan_read leaves what is not an option (launch.trap,
- * out_fd, err_fd, notify, listeners) to the master's setup.
+ * out_fd, err_fd, notify, listeners,
+ * family) to the master's setup.
  */
 #ifndef MASTER_PLAN_H
 #define MASTER_PLAN_H

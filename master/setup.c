@@ -224,7 +224,8 @@ setup_begin(struct master *m)
 	set_trap(m);
 	m->life.had_terminal = signals_have_terminal();
 	m->life.started_ms = clock_now();
-	family_adopt_orphans();
+	family_begin(&m->family);
+	m->plan.launch.family = &m->family;
 	control_open(&m->control, plan->launch.socket, plan->launch.uid,
 	    plan->launch.gid);
 	open_listeners(m);
@@ -247,6 +248,7 @@ setup_end(struct master *m)
 	control_close(&m->control);
 	listeners_free(&m->listeners);
 	pool_free(&m->pool);
+	family_end(&m->family);
 	steering_free(&m->steering);
 	poller_free(m->poller);
 	bus_free(&m->bus);

@@ -16,6 +16,7 @@
 #include "master/post.h"
 #include "master/socket/listener.h"
 #include "master/steering.h"
+#include "master/worker/family.h"
 #include "master/worker/pool.h"
 #include "master/worker/reload.h"
 
@@ -54,6 +55,7 @@ struct master {
 	struct poller *poller;
 	struct timers timers;		/* of workers */
 	struct listeners listeners;
+	struct family family;		/* processes of workers */
 	struct steering steering;
 	struct pool pool;
 	struct reload reload;

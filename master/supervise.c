@@ -130,6 +130,7 @@ supervise_reap(struct master *m, int64_t now_ms)
 			process_kill(&w->process);
 		if (waitpid(info.si_pid, &wstatus, WNOHANG) <= 0)
 			return;
+		family_reaped(&m->family, info.si_pid);
 		if (w != NULL)
 			note_end(m, w, wstatus, now_ms);
 	}
@@ -195,7 +196,7 @@ end_rest(struct master *m, struct worker *w, int64_t now_ms)
 		return;
 	}
 	if (!pool_has_twin(&m->pool, w))
-		family_kill_strays(&w->process.mark);
+		family_kill_strays(&m->family, &w->process.mark);
 	w->rest_ms = now_ms + WORKER_KILL_AGAIN;
 }
 
@@ -207,8 +208,8 @@ static void
 look_at_drain(struct master *m, struct worker *w, int64_t now_ms)
 {
 	if (w->drain == NULL)
-		w->drain = drain_begin(&w->process, &m->listeners, w->seat,
-		    &m->calm, w->deadline_ms - now_ms, now_ms);
+		w->drain = drain_begin(&w->process, &m->family, &m->listeners,
+		    w->seat, &m->calm, w->deadline_ms - now_ms, now_ms);
 	if (w->drain == NULL || m->listeners.steered[w->seat] ||
 	    drain_look(w->drain, &m->listeners, now_ms))
 		worker_step(w, WORKER_DRAINED, &m->pool.rules, now_ms);

@@ -5,7 +5,8 @@
 
 load helper
 
-UNITS="address bus event inhand ipc jsonline listener parse passfd poller reload timers trap worker"
+UNITS="address bus event family inhand ipc jsonline listener parse passfd"
+UNITS="$UNITS poller reload timers trap worker"
 
 unit() {
 	# One reads doc/protocol.md.
@@ -39,6 +40,10 @@ unit() {
 
 @test "the bus (unit)" {
 	unit bus
+}
+
+@test "which processes are a worker's" {
+	unit family
 }
 
 @test "what a connection has in hand, and what is done about it" {

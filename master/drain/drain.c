@@ -22,7 +22,7 @@ enum {
 	SLICE = 256,			/* descriptors between two polls */
 	PASS_MS = 5,			/* between two looks at everything */
 	SCAN_MS = 50,			/* between two looks for processes */
-	FAMILY_MS = 1000,		/* … for those that have left the group */
+	STRAYS_MS = 1000,		/* … for orphans outside the group */
 	DATAGRAM_MS = 100,		/* for the answer to the last one, which
 					   nobody can see */
 	CLEAN = 2,			/* passes: one may miss what is between
@@ -36,24 +36,20 @@ struct record {
 	struct inhand hand;
 };
 
-struct pids {
-	pid_t	*pid;
-	size_t	 n, size;
-};
-
 struct drain {
 	const struct process *process;
+	struct family *family;
 	int	 seat;
 	int64_t	 began_ms, limit_ms, next_ms;
-	int64_t	 scan_ms, family_ms;	/* next look for its processes */
+	int64_t	 scan_ms, strays_ms;	/* next look for its processes */
 	int64_t	 queued_ms;		/* when its queues were last not empty,
 					   as far as is known */
 	unsigned pass;
 	bool	 forbidden;		/* no duplicates to be had here */
 	struct halfopen halfopen;
 
-	struct pids group;		/* as of the last scan */
-	struct pids strays;		/* processes that have left the group */
+	struct family_pids group;	/* the leader's, as of the last scan */
+	struct family_pids strays;	/* orphans' that have left the group */
 	size_t	 pid_index;		/* next of both lists */
 	DIR	*dir;			/* descriptors of the one before */
 	int	 pidfd;
@@ -69,8 +65,9 @@ struct drain {
 };
 
 struct drain *
-drain_begin(const struct process *p, const struct listeners *ls, int seat,
-    struct calm *calm, int64_t limit_ms, int64_t now_ms)
+drain_begin(const struct process *p, struct family *family,
+    const struct listeners *ls, int seat, struct calm *calm, int64_t limit_ms,
+    int64_t now_ms)
 {
 	struct drain *d;
 
@@ -78,6 +75,7 @@ drain_begin(const struct process *p, const struct listeners *ls, int seat,
 	if (d == NULL)
 		return NULL;
 	d->process = p;
+	d->family = family;
 	d->seat = seat;
 	d->began_ms = now_ms;
 	d->limit_ms = limit_ms;
@@ -106,8 +104,8 @@ drain_free(struct drain *d)
 		return;
 	close_dir(d);
 	halfopen_free(&d->halfopen);
-	free(d->group.pid);
-	free(d->strays.pid);
+	family_free_pids(&d->group);
+	family_free_pids(&d->strays);
 	free(d->records);
 	free(d);
 }
@@ -389,106 +387,20 @@ look_by_diag(void *arg, const struct diag_socket *socket)
 		d->waiting++;
 }
 
-static void
-add(struct pids *list, pid_t pid)
-{
-	pid_t *pids;
-	size_t size;
-
-	if (list->n == list->size) {
-		size = list->size == 0 ? 16 : list->size * 2;
-		pids = realloc(list->pid, size * sizeof(*pids));
-		if (pids == NULL)
-			return;
-		list->pid = pids;
-		list->size = size;
-	}
-	list->pid[list->n++] = pid;
-}
-
-static void	find_children(struct drain *, pid_t);
-
-/*
- * A file of a thread's children: proc_pid_task_tid_children(5). Ours are of
- * all workers: those that have lost their parents are to be told apart.
- */
-static void
-read_children(struct drain *d, const char *path, bool ours)
-{
-	FILE *f;
-	int pid;
-
-	f = fopen(path, "re");
-	if (f == NULL)
-		return;
-	while (fscanf(f, "%d", &pid) == 1) {
-		if (getpgid(pid) == d->process->group ||
-		    (ours && !family_is_stray(pid, &d->process->mark)))
-			continue;
-		add(&d->strays, pid);
-		find_children(d, pid);
-	}
-	fclose(f);
-}
-
-/* Those of a process that have left the worker's group, and theirs. */
-static void
-find_children(struct drain *d, pid_t pid)
-{
-	const struct dirent *de;
-	char path[288];
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	dir = opendir(path);
-	if (dir == NULL)
-		return;
-	while ((de = readdir(dir)) != NULL) {
-		if (de->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/children",
-		    (int)pid, de->d_name);
-		read_children(d, path, pid == getpid());
-	}
-	closedir(dir);
-}
-
-static void
-find_strays(struct drain *d)
-{
-	size_t i;
-
-	d->strays.n = 0;
-	for (i = 0; i < d->group.n; i++)
-		find_children(d, d->group.pid[i]);
-	find_children(d, getpid());
-}
-
-/* The worker's processes: its group, and less often those that have left
- * it. */
-static void
+/* Those that have left the group by themselves are looked for less often: each
+ * orphan's environment must be read. */
+static int
 find_processes(struct drain *d, int64_t now_ms)
 {
-	const struct dirent *de;
-	pid_t pid;
-	DIR *dir;
-
-	dir = opendir("/proc");
-	if (dir == NULL)
-		return;
-	d->group.n = 0;
-	while ((de = readdir(dir)) != NULL) {
-		pid = (pid_t)strtol(de->d_name, NULL, 10);
-		if (pid <= 1)
-			continue;
-		if (getpgid(pid) == d->process->group)
-			add(&d->group, pid);
-	}
-	closedir(dir);
-	if (now_ms >= d->family_ms) {
-		find_strays(d);
-		d->family_ms = now_ms + FAMILY_MS;
-	}
+	if (family_list(d->family, d->process->group, &d->group) == -1)
+		return -1;
+	if (now_ms < d->strays_ms)
+		return 0;
+	if (family_list_strays(d->family, d->process->group, &d->process->mark,
+	    &d->strays) == -1)
+		return -1;
+	d->strays_ms = now_ms + STRAYS_MS;
+	return 0;
 }
 
 static bool
@@ -545,8 +457,10 @@ begin_pass(struct drain *d, const struct listeners *ls, int64_t now_ms)
 	d->found.queued = listeners_depth(ls, d->seat);
 	/* What seems to be clean is so only if no process is unknown. */
 	if (now_ms >= d->scan_ms || d->clean > 0) {
-		find_processes(d, now_ms);
-		d->scan_ms = now_ms + SCAN_MS;
+		if (find_processes(d, now_ms) == -1)
+			d->waiting++;
+		else
+			d->scan_ms = now_ms + SCAN_MS;
 	}
 }
 

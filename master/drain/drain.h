@@ -27,8 +27,9 @@ struct drain_counts {
  * most that it may take. What is learnt of handshakes is kept in calm, which
  * all drains share and which begins with zeros. Returns NULL with ENOMEM.
  */
-struct drain *drain_begin(const struct process *p, const struct listeners *ls,
-	    int seat, struct calm *calm, int64_t limit_ms, int64_t now_ms);
+struct drain *drain_begin(const struct process *p, struct family *family,
+	    const struct listeners *ls, int seat, struct calm *calm,
+	    int64_t limit_ms, int64_t now_ms);
 
 /*
  * Look at a slice of the worker's sockets, and end what is idle. Takes a few

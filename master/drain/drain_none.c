@@ -11,12 +11,14 @@ struct drain {
 };
 
 struct drain *
-drain_begin(const struct process *p, const struct listeners *ls, int seat,
-    struct calm *calm, int64_t limit_ms, int64_t now_ms)
+drain_begin(const struct process *p, struct family *family,
+    const struct listeners *ls, int seat, struct calm *calm, int64_t limit_ms,
+    int64_t now_ms)
 {
 	struct drain *d;
 
 	(void)p;
+	(void)family;
 	(void)ls;
 	(void)calm;
 	(void)limit_ms;

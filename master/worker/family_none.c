@@ -1,24 +1,64 @@
+#include <string.h>
 #include <unistd.h>
 
 #include "master/worker/family.h"
 
 void
-family_adopt_orphans(void)
+family_begin(struct family *f)
 {
+	memset(f, 0, sizeof(*f));
+	f->children_fd = -1;
+}
+
+void
+family_end(struct family *f)
+{
+	(void)f;
+}
+
+void
+family_started(struct family *f, pid_t leader)
+{
+	(void)f;
+	(void)leader;
+}
+
+void
+family_reaped(struct family *f, pid_t pid)
+{
+	(void)f;
+	(void)pid;
 }
 
 int
-family_die_with_parent(int sig, pid_t parent)
+family_list(struct family *f, pid_t leader, struct family_pids *pids)
 {
-	(void)sig;
-	return getppid() == parent ? 0 : -1;
+	(void)f;
+	(void)leader;
+	pids->n = 0;
+	return 0;
 }
 
-pid_t
-family_parent(pid_t pid)
+int
+family_list_strays(struct family *f, pid_t leader,
+    const struct family_mark *mark, struct family_pids *pids)
 {
-	(void)pid;
-	return -1;
+	(void)mark;
+	return family_list(f, leader, pids);
+}
+
+void
+family_free_pids(struct family_pids *pids)
+{
+	(void)pids;
+}
+
+int
+family_kill_strays(struct family *f, const struct family_mark *mark)
+{
+	(void)f;
+	(void)mark;
+	return 0;
 }
 
 bool
@@ -29,11 +69,18 @@ family_is_stray(pid_t pid, const struct family_mark *mark)
 	return false;
 }
 
-int
-family_kill_strays(const struct family_mark *mark)
+pid_t
+family_parent(pid_t pid)
 {
-	(void)mark;
-	return 0;
+	(void)pid;
+	return -1;
+}
+
+int
+family_die_with_parent(int sig, pid_t parent)
+{
+	(void)sig;
+	return getppid() == parent ? 0 : -1;
 }
 
 int

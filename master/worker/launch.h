@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct family;
 struct listeners;
 
 enum {
@@ -37,6 +38,7 @@ struct launch {
 	int	 out_fd, err_fd;	/* become 1 and 2 */
 	const char *notify;		/* NOTIFY_SOCKET, or NULL */
 	const struct listeners *listeners;
+	struct family *family;		/* that each start is noted in */
 };
 
 /* When a worker counts as ready: --ready. */

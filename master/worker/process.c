@@ -89,6 +89,7 @@ process_start(struct process *p, const struct worker_rules *rules, int id,
 		close(channel[1]);
 	/* The child does the same: whoever is first, both find it done. */
 	setpgid(pid, pid);
+	family_started(rules->launch->family, pid);
 	p->pid = pid;
 	p->group = pid;
 	p->birth_fd = birth[0];
