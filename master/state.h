@@ -60,7 +60,7 @@ struct master {
 	struct pool pool;
 	struct reload reload;
 	struct orders orders;
-	struct calm calm;
+	struct handshakes handshakes;
 	struct control control;
 	struct clients clients;
 	struct bus bus;

@@ -209,7 +209,7 @@ look_at_drain(struct master *m, struct worker *w, int64_t now_ms)
 {
 	if (w->drain == NULL)
 		w->drain = drain_begin(&w->process, &m->family, &m->listeners,
-		    w->seat, &m->calm, w->deadline_ms - now_ms, now_ms);
+		    w->seat, &m->handshakes, w->deadline_ms - now_ms, now_ms);
 	if (w->drain == NULL || m->listeners.steered[w->seat] ||
 	    drain_look(w->drain, &m->listeners, now_ms))
 		worker_step(w, WORKER_DRAINED, &m->pool.rules, now_ms);

@@ -66,8 +66,8 @@ struct drain {
 
 struct drain *
 drain_begin(const struct process *p, struct family *family,
-    const struct listeners *ls, int seat, struct calm *calm, int64_t limit_ms,
-    int64_t now_ms)
+    const struct listeners *ls, int seat, struct handshakes *handshakes,
+    int64_t limit_ms, int64_t now_ms)
 {
 	struct drain *d;
 
@@ -82,7 +82,7 @@ drain_begin(const struct process *p, struct family *family,
 	d->next_ms = now_ms;
 	d->queued_ms = now_ms;
 	d->pidfd = -1;
-	halfopen_begin(&d->halfopen, calm, ls, limit_ms, now_ms);
+	halfopen_begin(&d->halfopen, handshakes, ls, limit_ms, now_ms);
 	return d;
 }
 

@@ -12,15 +12,15 @@ struct drain {
 
 struct drain *
 drain_begin(const struct process *p, struct family *family,
-    const struct listeners *ls, int seat, struct calm *calm, int64_t limit_ms,
-    int64_t now_ms)
+    const struct listeners *ls, int seat, struct handshakes *handshakes,
+    int64_t limit_ms, int64_t now_ms)
 {
 	struct drain *d;
 
 	(void)p;
 	(void)family;
 	(void)ls;
-	(void)calm;
+	(void)handshakes;
 	(void)limit_ms;
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)

@@ -13,19 +13,19 @@
 enum {
 	LOOK_MS = 50,			/* between two looks */
 	RESEND_MS = 1500,		/* the first SYN-ACK is sent again after
-					   1 s, and the client answers it */
+					   1 s, and the client answers that */
 };
 
 struct handshake {
 	unsigned local_port, remote_port;
 	unsigned char remote[16];
-	bool	 left;			/* as of the last look */
+	bool	 left;			/* still half done, by the last look */
 };
 
-struct beginning {
+struct visit {
 	struct halfopen *halfopen;
 	const struct listeners *listeners;
-	bool	 any;			/* of any port */
+	bool	 any;			/* one is half done, on any port */
 };
 
 /* TCP segments that have come in so far: tcpInSegs of RFC 4022, the same for
@@ -46,25 +46,26 @@ count_segments(unsigned long long *segments)
 	    "%*d %*d %*d %llu", segments) == 1 ? 0 : -1;
 }
 
+/* No handshake begins without a segment. */
 static bool
-is_calm(const struct calm *calm)
+is_none(const struct handshakes *all)
 {
 	unsigned long long segments;
 
-	return calm->known && count_segments(&segments) == 0 &&
-	    segments == calm->segments;
+	return all->none && count_segments(&segments) == 0 &&
+	    segments == all->segments;
 }
 
 static void
-note(void *arg, const struct diag_socket *s)
+note_handshake(void *arg, const struct diag_socket *s)
 {
-	struct beginning *b = arg;
-	struct halfopen *h = b->halfopen;
+	struct visit *v = arg;
+	struct halfopen *h = v->halfopen;
 	struct handshake *list;
 	size_t size;
 
-	b->any = true;
-	if (!listeners_have_port(b->listeners, s->local_port))
+	v->any = true;
+	if (!listeners_have_port(v->listeners, s->local_port))
 		return;
 	if (h->n == h->size) {
 		size = h->size == 0 ? 16 : h->size * 2;
@@ -81,7 +82,7 @@ note(void *arg, const struct diag_socket *s)
 }
 
 static bool
-defers(const struct listeners *ls)
+defer_accept(const struct listeners *ls)
 {
 	socklen_t len;
 	int i, fd, value;
@@ -97,38 +98,38 @@ defers(const struct listeners *ls)
 	return false;
 }
 
-/* Note what is half done, and whether all is calm. */
 static void
-look(struct halfopen *h, const struct listeners *ls)
+find_handshakes(struct halfopen *h, const struct listeners *ls)
 {
-	struct beginning b = { h, ls, false };
+	struct visit v = { h, ls, false };
 	unsigned long long segments = 0;
 	bool known = count_segments(&segments) == 0;
 
-	h->calm->known = false;
+	h->all->none = false;
 	h->looked = true;
-	if (diag_visit(1U << DIAG_SYN_RECV, note, &b) == -1 || b.any)
+	if (diag_visit(1U << DIAG_SYN_RECV, note_handshake, &v) == -1 ||
+	    v.any)
 		return;
-	h->calm->known = known;
-	h->calm->segments = segments;
+	h->all->none = known;
+	h->all->segments = segments;
 }
 
 void
-halfopen_begin(struct halfopen *h, struct calm *calm,
+halfopen_begin(struct halfopen *h, struct handshakes *all,
     const struct listeners *ls, int64_t limit_ms, int64_t now_ms)
 {
 	memset(h, 0, sizeof(*h));
-	h->calm = calm;
+	h->all = all;
 	h->next_ms = now_ms + LOOK_MS;
-	if (!defers(ls) && limit_ms > RESEND_MS)
+	if (!defer_accept(ls) && limit_ms > RESEND_MS)
 		limit_ms = RESEND_MS;
 	h->until_ms = now_ms + limit_ms;
-	if (!is_calm(calm))
-		look(h, ls);
+	if (!is_none(all))
+		find_handshakes(h, ls);
 }
 
 static void
-check(void *arg, const struct diag_socket *s)
+mark_left(void *arg, const struct diag_socket *s)
 {
 	struct halfopen *h = arg;
 	size_t i;
@@ -142,15 +143,15 @@ check(void *arg, const struct diag_socket *s)
 	}
 }
 
-/* A segment may have been on its way, by another processor, when all seemed
- * to be calm: what it began is seen now. */
+/* A segment may have been on its way, on another processor, when there seemed
+ * to be no handshake: what it began is seen now. */
 bool
 halfopen_left(struct halfopen *h, const struct listeners *ls, int64_t now_ms)
 {
 	size_t i, n;
 
-	if (!h->looked && !is_calm(h->calm))
-		look(h, ls);
+	if (!h->looked && !is_none(h->all))
+		find_handshakes(h, ls);
 	if (now_ms >= h->until_ms)
 		h->n = 0;
 	if (h->n == 0 || now_ms < h->next_ms)
@@ -158,7 +159,7 @@ halfopen_left(struct halfopen *h, const struct listeners *ls, int64_t now_ms)
 	h->next_ms = now_ms + LOOK_MS;
 	for (i = 0; i < h->n; i++)
 		h->list[i].left = false;
-	if (diag_visit(1U << DIAG_SYN_RECV, check, h) == -1)
+	if (diag_visit(1U << DIAG_SYN_RECV, mark_left, h) == -1)
 		return true;
 	n = 0;
 	for (i = 0; i < h->n; i++) {

@@ -1,7 +1,7 @@
 /*
- * Handshakes that were half done when a worker was steered away from: they
- * belong to its queue, which the kernel does not tell before they are done.
- * Linux.
+ * Handshakes that were half done when connections were steered away from a
+ * worker. They belong to its queue, but the kernel's depth of the queue does
+ * not count them before they are done. Linux.
  */
 #ifndef MASTER_DRAIN_HALFOPEN_H
 #define MASTER_DRAIN_HALFOPEN_H
@@ -13,36 +13,41 @@
 #include "master/socket/listener.h"
 
 /*
- * What the last look at all connections has found, from drain to drain. Such a
- * look goes through the kernel's whole table. After one that found no handshake
- * at all there is none until another segment comes in.
+ * What the last look at all handshakes has found; all drains share it. Begin
+ * with zeros. A look goes through the kernel's whole table of connections; once
+ * one has found no handshake on any port, there is none until another segment
+ * comes in, and no look is needed.
  */
-struct calm {
-	bool	 known;			/* it found none */
-	unsigned long long segments;	/* that had come in before */
+struct handshakes {
+	bool	 none;			/* the last look found none */
+	unsigned long long segments;	/* received before that look */
 };
 
 struct halfopen {
-	struct calm *calm;
-	struct handshake *list;		/* as of the beginning */
+	struct handshakes *all;
+	struct handshake *list;		/* half done at the beginning, and not
+					   known to be done since */
 	size_t	 n, size;
-	bool	 looked;		/* false: all was calm */
+	bool	 looked;		/* false: all says that there is none */
 	int64_t	 next_ms;		/* when to look again */
-	int64_t	 until_ms;		/* no longer than that */
+	int64_t	 until_ms;		/* when to wait no longer */
 };
 
 /*
- * Note what is half done on the listeners' ports. Those of a server that
- * defers accept(2) until a client speaks (TCP_DEFER_ACCEPT) are waited for
- * until limit_ms from now, others for as long as a SYN-ACK may be sent again.
+ * Note the handshakes that are half done on the listeners' ports. If a
+ * listener defers accept(2) until its client speaks (TCP_DEFER_ACCEPT), they
+ * are waited for until limit_ms from now; else at most until the first SYN-ACK
+ * has been sent again. Where memory is short, some are not noted. Keeps all.
  */
-void	 halfopen_begin(struct halfopen *h, struct calm *calm,
+void	 halfopen_begin(struct halfopen *h, struct handshakes *all,
 	    const struct listeners *ls, int64_t limit_ms, int64_t now_ms);
 
-/* Tell whether some of them may still come. */
+/* Tell whether some of them may still become connections. Looks again at most
+ * each 50 ms; where the kernel can't be asked, they may. */
 bool	 halfopen_left(struct halfopen *h, const struct listeners *ls,
 	    int64_t now_ms);
 
+/* Free the list, not h. */
 void	 halfopen_free(struct halfopen *h);
 
 #endif
