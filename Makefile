@@ -49,8 +49,8 @@ LINK = $(OUR_LDFLAGS) $(HARD_LDFLAGS) $(LDFLAGS)
 SYSTEM = $(shell uname -s)
 EVERY = $(wildcard *.c base/*.c client/*.c master/*.c master/*/*.c)
 STANDIN = $(filter %_none.c %_poll.c,$(EVERY))
-LINUX_ONLY = base/proc.c master/drain/inhand.c master/drain/halfopen.c \
-	master/socket/identity.c
+LINUX_ONLY = base/proc.c master/drain/connection.c master/drain/halfopen.c \
+	master/drain/inhand.c master/socket/identity.c
 ifeq ($(SYSTEM)$(PORTABLE),Linux)
 SRC = $(filter-out $(STANDIN),$(EVERY))
 else

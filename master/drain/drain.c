@@ -1,12 +1,6 @@
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include <linux/filter.h>
-#include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -14,22 +8,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "master/drain/connection.h"
 #include "master/drain/drain.h"
 #include "master/drain/inhand.h"
 #include "master/socket/diag.h"
 
 enum {
 	SLICE = 256,			/* descriptors between two polls */
-	PASS_MS = 5,			/* between two looks at everything */
-	SCAN_MS = 50,			/* between two looks for processes */
+	PASS_MS = 5,			/* between two passes */
+	SCAN_MS = 50,			/* between two searches for processes */
 	STRAYS_MS = 1000,		/* … for orphans outside the group */
-	DATAGRAM_MS = 100,		/* for the answer to the last one, which
-					   nobody can see */
-	CLEAN = 2,			/* passes: one may miss what is between
-					   the queue and a descriptor */
+	DATAGRAM_MS = 100,		/* for the answer to the last datagram,
+					   which nobody can see */
+	CLEAN = 2,			/* passes: one may miss a connection on
+					   its way from queue to descriptor */
 };
 
-/* A connection, from look to look. */
+/* A connection, from pass to pass. */
 struct record {
 	uint64_t inode;			/* 0: free */
 	unsigned pass;			/* that saw it last */
@@ -45,23 +40,24 @@ struct drain {
 	int64_t	 queued_ms;		/* when its queues were last not empty,
 					   as far as is known */
 	unsigned pass;
-	bool	 forbidden;		/* no duplicates to be had here */
+	bool	 forbidden;		/* pidfd_getfd(2) is not allowed */
 	struct halfopen halfopen;
 
 	struct family_pids group;	/* the leader's, as of the last scan */
 	struct family_pids strays;	/* orphans' that have left the group */
-	size_t	 pid_index;		/* next of both lists */
-	DIR	*dir;			/* descriptors of the one before */
+	size_t	 pid_index;		/* of the next process in both lists */
+	DIR	*dir;			/* descriptors of the process before */
 	int	 pidfd;
 
-	struct record *records;		/* hashed by inode, for all passes */
+	struct record *records;		/* a hash by inode, for all passes */
 	size_t	 nrecords, size;	/* size is a power of 2 */
 
 	struct drain_counts found;	/* so far in this pass */
 	struct drain_counts counts;	/* by the last whole pass */
 	unsigned waiting;		/* connections worth waiting for */
-	unsigned clean;			/* passes in a row without any */
-	bool	 half;			/* handshakes, as of its beginning */
+	unsigned clean;			/* passes in a row with none of them */
+	bool	 half;			/* handshakes were half done when this
+					   pass began */
 };
 
 struct drain *
@@ -123,7 +119,7 @@ drain_counts(const struct drain *d)
 }
 
 static void
-place(struct record *records, size_t size, const struct record *r)
+place_record(struct record *records, size_t size, const struct record *r)
 {
 	size_t i = (size_t)r->inode & (size - 1);
 
@@ -132,9 +128,9 @@ place(struct record *records, size_t size, const struct record *r)
 	records[i] = *r;
 }
 
-/* Those that the last pass did not see are left behind. */
+/* A connection that the last pass did not see has ended: its record goes. */
 static int
-rehash(struct drain *d)
+grow_records(struct drain *d)
 {
 	struct record *records;
 	size_t i, size, n;
@@ -148,7 +144,7 @@ rehash(struct drain *d)
 		if (d->records[i].inode == 0 ||
 		    d->records[i].pass + 1 < d->pass)
 			continue;
-		place(records, size, &d->records[i]);
+		place_record(records, size, &d->records[i]);
 		n++;
 	}
 	free(d->records);
@@ -158,13 +154,13 @@ rehash(struct drain *d)
 	return 0;
 }
 
-/* The record of a connection, a new one if need be; NULL with ENOMEM. */
+/* The record of a connection, or a new one; NULL with ENOMEM. */
 static struct record *
-find(struct drain *d, uint64_t inode)
+find_record(struct drain *d, uint64_t inode)
 {
 	size_t i;
 
-	if (2 * (d->nrecords + 1) > d->size && rehash(d) == -1)
+	if (2 * (d->nrecords + 1) > d->size && grow_records(d) == -1)
 		return NULL;
 	i = (size_t)inode & (d->size - 1);
 	while (d->records[i].inode != 0 && d->records[i].inode != inode)
@@ -176,83 +172,18 @@ find(struct drain *d, uint64_t inode)
 	return &d->records[i];
 }
 
-static int
-look(int fd, struct inhand_seen *s)
+/* Milliseconds since the drain began, from 1. */
+static int64_t
+drained_for(const struct drain *d, int64_t now_ms)
 {
-	int quickack = 0;
-	socklen_t len = sizeof(quickack);
-
-	memset(s, 0, sizeof(*s));
-	if (diag_read(fd, &s->tcp) == -1 ||
-	    ioctl(fd, SIOCINQ, &s->unread) == -1 ||
-	    ioctl(fd, SIOCOUTQNSD, &s->unsent) == -1 ||
-	    ioctl(fd, SIOCOUTQ, &s->unacked) == -1)
-		return -1;
-	if (getsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &quickack, &len) == 0)
-		s->prompt = quickack == 0;
-	return 0;
+	return now_ms - d->began_ms + 1;
 }
 
-/* Let nothing in but bare acknowledgements and ends. What a filter drops is
- * sent again, as if it had been lost on its way. */
-static int
-close_gate(int fd)
-{
-	enum { HEADER_LENGTH = 12 };	/* TCP's, in words, upper 4 bits */
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, HEADER_LENGTH),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xf0),
-		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 2),
-		BPF_STMT(BPF_MISC | BPF_TAX, 0),
-		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_X, 0, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-	};
-	const struct sock_fprog prog = {
-		.len = sizeof(code) / sizeof(code[0]),
-		.filter = code,
-	};
-	socklen_t len = 0;
-
-	/* The server's own, if it has one, stays. */
-	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len) == -1 ||
-	    len != 0)
-		return -1;
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
-	    sizeof(prog));
-}
-
-static int
-open_gate(int fd)
-{
-	int unused = 0;
-
-	return setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused,
-	    sizeof(unused));
-}
-
-static int
-act(int fd, enum inhand_deed deed)
-{
-	switch (deed) {
-	case INHAND_WAIT:
-		break;
-	case INHAND_GATE:
-		return close_gate(fd);
-	case INHAND_OPEN:
-		return open_gate(fd);
-	case INHAND_END:
-		return shutdown(fd, SHUT_RD);
-	}
-	return 0;
-}
-
-/* Judge a connection, and count it. */
 static enum inhand_state
-count(struct drain *d, struct record *r, const struct inhand_seen *s)
+count_connection(struct drain *d, struct record *r,
+    const struct inhand_seen *seen)
 {
-	enum inhand_state state = inhand_look(&r->hand, s);
+	enum inhand_state state = inhand_look(&r->hand, seen);
 
 	d->found.connections++;
 	d->found.in_hand += state == INHAND_BUSY;
@@ -260,63 +191,34 @@ count(struct drain *d, struct record *r, const struct inhand_seen *s)
 	return state;
 }
 
-/* Milliseconds since the drain began, from 1. */
-static int64_t
-drained(const struct drain *d, int64_t now_ms)
-{
-	return now_ms - d->began_ms + 1;
-}
-
-/* Judge one connection, and end it if it is idle. */
 static void
-look_at(struct drain *d, int fd, uint64_t inode, int64_t now_ms)
+look_at_connection(struct drain *d, int fd, const struct listeners *ls,
+    int64_t now_ms)
 {
-	int64_t drained_ms = drained(d, now_ms);
+	int64_t drained_ms = drained_for(d, now_ms);
 	enum inhand_state state;
 	enum inhand_deed deed;
-	struct inhand_seen s;
+	struct inhand_seen seen;
 	struct record *r;
+	uint64_t inode;
 
-	if (look(fd, &s) == -1 || s.tcp.state == DIAG_CLOSE ||
-	    s.tcp.state == DIAG_LISTEN)
+	if (connection_look(fd, ls, &inode, &seen) == -1)
 		return;
-	r = find(d, inode);
+	r = find_record(d, inode);
 	if (r == NULL) {
 		d->waiting++;
 		return;
 	}
-	state = count(d, r, &s);
-	deed = inhand_decide(&r->hand, &s, state, drained_ms, d->limit_ms);
-	if (act(fd, deed) == 0)
+	state = count_connection(d, r, &seen);
+	deed = inhand_decide(&r->hand, &seen, state, drained_ms, d->limit_ms);
+	if (connection_do(fd, deed) == 0)
 		inhand_done(&r->hand, deed, drained_ms);
 	d->waiting += inhand_waits(&r->hand, state, drained_ms);
 }
 
-static unsigned
-port_of(const struct sockaddr_storage *ss)
-{
-	if (ss->ss_family == AF_INET)
-		return ntohs(((const struct sockaddr_in *)ss)->sin_port);
-	if (ss->ss_family == AF_INET6)
-		return ntohs(((const struct sockaddr_in6 *)ss)->sin6_port);
-	return 0;
-}
-
-/* Tell whether fd is a connection that came in by one of the listeners. */
-static bool
-is_ours(int fd, const struct listeners *ls)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-
-	memset(&ss, 0, sizeof(ss));
-	return getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
-	    listeners_have_port(ls, port_of(&ss));
-}
-
-/* No duplicate: note the socket, for look_by_diag to find it again. */
+/* Without a duplicate, look_by_diag finds the socket by its inode. */
 static void
-note_number(struct drain *d, int number)
+note_socket(struct drain *d, int number)
 {
 	struct record *r;
 	struct stat st;
@@ -326,7 +228,7 @@ note_number(struct drain *d, int number)
 	if (fstatat(dirfd(d->dir), name, &st, 0) == -1 ||
 	    !S_ISSOCK(st.st_mode))
 		return;
-	r = find(d, st.st_ino);
+	r = find_record(d, st.st_ino);
 	if (r != NULL)
 		r->pass = d->pass;
 }
@@ -336,22 +238,19 @@ static void
 look_at_number(struct drain *d, const struct listeners *ls, int number,
     int64_t now_ms)
 {
-	struct stat st;
 	int fd;
 
 	if (!d->forbidden) {
 		fd = (int)syscall(SYS_pidfd_getfd, d->pidfd, number, 0);
 		if (fd != -1) {
-			if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
-			    is_ours(fd, ls))
-				look_at(d, fd, st.st_ino, now_ms);
+			look_at_connection(d, fd, ls, now_ms);
 			close(fd);
 			return;
 		}
 		d->forbidden = errno == EPERM || errno == ENOSYS;
 	}
 	if (d->forbidden)
-		note_number(d, number);
+		note_socket(d, number);
 }
 
 struct diag_look {
@@ -360,30 +259,27 @@ struct diag_look {
 	int64_t	 now_ms;
 };
 
-/* Connections that can't be ended are waited for while they are not idle. */
+/* These connections can't be ended, so each is waited for until it is idle. */
 static void
 look_by_diag(void *arg, const struct diag_socket *socket)
 {
 	struct diag_look *l = arg;
 	struct drain *d = l->drain;
 	enum inhand_state state;
-	struct inhand_seen s;
+	struct inhand_seen seen;
 	struct record *r;
 
 	if (socket->inode == 0 ||
 	    !listeners_have_port(l->listeners, socket->local_port))
 		return;
-	r = find(d, socket->inode);
+	r = find_record(d, socket->inode);
 	if (r == NULL || r->pass != d->pass)
 		return;
-	memset(&s, 0, sizeof(s));
-	s.tcp = socket->tcp;
-	s.unread = (int)socket->unread;
-	s.unsent = (int)socket->tcp.unsent;
-	s.unacked = (int)socket->unacked;
-	state = count(d, r, &s);
-	if (!inhand_is_idle(&r->hand, &s, state) && inhand_decide(&r->hand, &s,
-	    state, drained(d, l->now_ms), d->limit_ms) != INHAND_END)
+	connection_convert(socket, &seen);
+	state = count_connection(d, r, &seen);
+	if (!inhand_is_idle(&r->hand, &seen, state) &&
+	    inhand_decide(&r->hand, &seen, state, drained_for(d, l->now_ms),
+	    d->limit_ms) != INHAND_END)
 		d->waiting++;
 }
 
@@ -425,7 +321,7 @@ open_next(struct drain *d)
 	return d->dir != NULL;
 }
 
-/* Returns true when each descriptor of each process has been looked at. */
+/* Returns true at the end of the pass. */
 static bool
 look_at_slice(struct drain *d, const struct listeners *ls, int64_t now_ms)
 {
@@ -452,10 +348,10 @@ begin_pass(struct drain *d, const struct listeners *ls, int64_t now_ms)
 	d->pid_index = 0;
 	d->waiting = 0;
 	memset(&d->found, 0, sizeof(d->found));
-	/* In the order in which a connection goes on: none slips through. */
+	/* In the order in which a connection moves on, so none slips by. */
 	d->half = halfopen_left(&d->halfopen, ls, now_ms);
 	d->found.queued = listeners_depth(ls, d->seat);
-	/* What seems to be clean is so only if no process is unknown. */
+	/* A pass is clean only if no process is unknown. */
 	if (now_ms >= d->scan_ms || d->clean > 0) {
 		if (find_processes(d, now_ms) == -1)
 			d->waiting++;
