@@ -92,8 +92,8 @@ send_queue(const struct master *m, struct conn *c, uint32_t id, int index,
 
 	crr_put32(buf, (uint32_t)index);
 	crr_put32(buf + 4, (uint32_t)seat);
-	crr_put32(buf + 8, queue_depth(&l->queue[seat]));
-	crr_put32(buf + 12, l->nqueues == 1 || m->listeners.steered[seat]);
+	crr_put32(buf + 8, queue_depth(&l->group.queue[seat]));
+	crr_put32(buf + 12, l->group.nqueues == 1 || m->listeners.steered[seat]);
 	conn_send(c, CRR_STATUS_QUEUE, id, buf, sizeof(buf));
 }
 
@@ -106,8 +106,8 @@ send_listener(const struct master *m, struct conn *c, uint32_t id, int index)
 	int i, n;
 
 	n = 0;
-	for (i = 0; i < l->nqueues; i++)
-		n += l->queue[i].fd != -1;
+	for (i = 0; i < l->group.nqueues; i++)
+		n += l->group.queue[i].fd != -1;
 	address_format(&l->address, text, sizeof(text));
 	crr_put32(buf, (uint32_t)index);
 	crr_put32(buf + 4, type(&l->address));
@@ -115,8 +115,8 @@ send_listener(const struct master *m, struct conn *c, uint32_t id, int index)
 	crr_put32(buf + 12, (uint32_t)n);
 	memcpy(buf + 16, text, strlen(text));
 	conn_send(c, CRR_STATUS_LISTENER, id, buf, 16 + strlen(text));
-	for (i = 0; i < l->nqueues; i++) {
-		if (l->queue[i].fd != -1)
+	for (i = 0; i < l->group.nqueues; i++) {
+		if (l->group.queue[i].fd != -1)
 			send_queue(m, c, id, index, i);
 	}
 }

@@ -169,8 +169,9 @@ steering_close_stranded(struct steering *s)
 		if (!worker_free(s->pool->seat[seat]) || ls->steered[seat])
 			continue;
 		for (i = 0; i < ls->n; i++) {
-			if (ls->list[i]->nqueues > 1)
-				n += close_queued(&ls->list[i]->queue[seat]);
+			if (ls->list[i]->group.nqueues > 1)
+				n += close_queued(listener_queue(ls->list[i],
+				    seat));
 		}
 	}
 	if (n > 0)

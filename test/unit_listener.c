@@ -112,14 +112,14 @@ count(struct listener *l, const struct address *a, int n, int *got)
 {
 	int came = 0;
 
-	memset(got, 0, (size_t)l->nqueues * sizeof(*got));
+	memset(got, 0, (size_t)l->group.nqueues * sizeof(*got));
 	for (int i = 0; i < n; i++) {
 		int fd = connect_to(a);
 
 		if (fd == -1)
 			continue;
-		for (int seat = 0; seat < l->nqueues; seat++) {
-			if (accept_one(l->queue[seat].fd)) {
+		for (int seat = 0; seat < l->group.nqueues; seat++) {
+			if (accept_one(l->group.queue[seat].fd)) {
 				got[seat]++;
 				came++;
 				break;
@@ -191,7 +191,7 @@ depth(void)
 	for (int i = 0; i < 3; i++)
 		fd[i] = connect_to(&a);
 	ok(listeners_depth(&ls, 0) == 3 && listeners_depth(&ls, 1) == 0 &&
-	    queue_depth(&l->queue[0]) == 3,
+	    queue_depth(&l->group.queue[0]) == 3,
 	    "the depth of a queue is what waits in it");
 	serve(&ls, &a, 1);
 	steer_to(&ls, "01");
@@ -300,7 +300,7 @@ many(void)
 	for (int i = 0; i < SEATS; i++)
 		if ((l = serve(&ls, &a, i * 7 % SEATS)) != NULL)
 			listening++;
-	ok(listening == SEATS && l->nplaces == SEATS, "65 seats listen");
+	ok(listening == SEATS && l->group.nplaces == SEATS, "65 seats listen");
 	for (int i = 0; i < SEATS; i++)
 		seats[i] = i % 3 == 0 || i == 64 ? '0' : '1';
 	steer_to(&ls, seats);
@@ -392,14 +392,14 @@ shut_down(void)
 	for (int i = 0; i < 4; i++)
 		l = serve(&ls, &a, i);
 	steer_to(&ls, "1101");
-	shutdown(l->queue[1].fd, SHUT_RDWR);
+	shutdown(l->group.queue[1].fd, SHUT_RDWR);
 	ok(listeners_mend(&ls) == 0 && count(l, &a, 300, got) == 300 &&
 	    got[0] > 0 && got[1] > 0 && got[2] == 0 && got[3] > 0,
 	    "a queue that its worker has shut down listens again");
-	shutdown(l->queue[0].fd, SHUT_RDWR);
-	ok(listener_listen(&ls, l, 0, 1) == 0 && l->nplaces == 4,
+	shutdown(l->group.queue[0].fd, SHUT_RDWR);
+	ok(listener_listen(&ls, l, 0, 1) == 0 && l->group.nplaces == 4,
 	    "or does when its successor listens");
-	shutdown(l->queue[3].fd, SHUT_RDWR);
+	shutdown(l->group.queue[3].fd, SHUT_RDWR);
 	for (int i = 0; i < 4; i++) {
 		strcpy(seats, "0000");
 		seats[i] = '1';
@@ -412,7 +412,7 @@ shut_down(void)
 
 	listeners_init(&ls, 4, true);
 	l = serve(&ls, &a, 0);
-	shutdown(l->queue[0].fd, SHUT_RDWR);
+	shutdown(l->group.queue[0].fd, SHUT_RDWR);
 	ok(listeners_mend(&ls) == 0 && count(l, &a, 5, got) == 5,
 	    "a shared queue does, too");
 	listeners_free(&ls);
@@ -430,17 +430,19 @@ handed(void)
 
 	listeners_init(&ls, 2, false);
 	l = listeners_open(&ls, &a);
-	ok(l != NULL && l->handed && l->nqueues == 2 && l->nplaces == 2,
+	ok(l != NULL && l->handed && l->group.nqueues == 2 &&
+	    l->group.nplaces == 2,
 	    "-l opens a queue for each seat");
-	flags = fcntl(l->queue[1].fd, F_GETFL);
+	flags = fcntl(l->group.queue[1].fd, F_GETFL);
 	ok((flags & O_NONBLOCK) == 0 &&
-	    fcntl(l->queue[1].fd, F_GETFD) == FD_CLOEXEC,
+	    fcntl(l->group.queue[1].fd, F_GETFD) == FD_CLOEXEC,
 	    "blocking and close-on-exec");
 	ok(listeners_open(&ls, &a) == NULL && errno == EEXIST,
 	    "the same twice is an error");
 	other = serve(&ls, &b, 1);
-	ok(listeners_grow(&ls, 4) == 0 && l->nqueues == 4 &&
-	    l->nplaces == 4 && other->nqueues == 4 && other->nplaces == 1,
+	ok(listeners_grow(&ls, 4) == 0 && l->group.nqueues == 4 &&
+	    l->group.nplaces == 4 && other->group.nqueues == 4 &&
+	    other->group.nplaces == 1,
 	    "more seats have their queues at once");
 	steer_to(&ls, "0001");
 	ok(count(l, &a, 50, got) == 50 && got[3] == 50,
@@ -484,7 +486,7 @@ grow_fails(void)
 	ok(listeners_grow(&ls, 3) == -1 && errno == EMFILE,
 	    "without descriptors for all listeners, seats can't grow");
 	limit_descriptors(-1);
-	ok(ls.nseats == 2 && l->nqueues == 2 && l->nplaces == 2,
+	ok(ls.nseats == 2 && l->group.nqueues == 2 && l->group.nplaces == 2,
 	    "and nothing has changed");
 	ok(listeners_grow(&ls, 3) == 0 && steer_to(&ls, "001") &&
 	    count(l, &a, 50, got) == 50 && got[2] == 50,
@@ -535,14 +537,14 @@ datagrams(void)
 	listeners_init(&ls, 3, false);
 	l = serve(&ls, &a, 1);
 	ok(l != NULL && serve(&ls, &a, 0) == l && serve(&ls, &a, 2) == l &&
-	    l->nplaces == 3, "datagram sockets are a group by bind");
+	    l->group.nplaces == 3, "datagram sockets are a group by bind");
 	steer_to(&ls, "001");
 	for (int i = 0; i < 20; i++) {
 		fd = connect_to(&a);
 		send(fd, "x", 1, 0);
 		close(fd);
 	}
-	while (recv(l->queue[2].fd, &byte, 1, MSG_DONTWAIT) == 1)
+	while (recv(l->group.queue[2].fd, &byte, 1, MSG_DONTWAIT) == 1)
 		n++;
 	ok(n == 20, "and are steered");
 	listeners_free(&ls);
@@ -559,19 +561,19 @@ one_queue(void)
 
 	listeners_init(&ls, 3, true);
 	l = serve(&ls, &a, 2);
-	ok(l != NULL && l->nqueues == 1 &&
+	ok(l != NULL && l->group.nqueues == 1 &&
 	    listener_queue(l, 0) == listener_queue(l, 2),
 	    "--queue shared: one queue for all seats");
 	steer_to(&ls, "100");
 	ok(count(l, &a, 20, got) == 20 && got[0] == 20, "it serves");
-	fstat(l->queue[0].fd, &st);
-	ok(listeners_by_inode(&ls, st.st_ino, &l) == &l->queue[0],
+	fstat(l->group.queue[0].fd, &st);
+	ok(listeners_by_inode(&ls, st.st_ino, &l) == &l->group.queue[0],
 	    "a queue is found by its inode");
 	fd = make(&a, 1);
 	ok(bind(fd, &a.u.sa, a.len) == -1,
 	    "a stranger's SO_REUSEPORT doesn't get into it");
 	close(fd);
-	ok(listeners_grow(&ls, 9) == 0 && l->nqueues == 1,
+	ok(listeners_grow(&ls, 9) == 0 && l->group.nqueues == 1,
 	    "and it stays one");
 	listeners_free(&ls);
 }
@@ -589,7 +591,7 @@ releases(void)
 	serve(&ls, &a, 0);
 	l = listeners_bind(&ls, &b, NULL, 1, make(&b, 0));
 	listeners_bind(&ls, &c, NULL, 1, make(&c, 0));
-	ok(connect(l->queue[1].fd, &a.u.sa, a.len) == 0, "one connects");
+	ok(connect(l->group.queue[1].fd, &a.u.sa, a.len) == 0, "one connects");
 	listeners_release(&ls, 0, true);
 	ok(ls.n == 3, "another seat's sockets stay");
 	listeners_release(&ls, 1, false);

@@ -559,10 +559,10 @@ share(const struct address *a)
 	    one.last.listener == ls.list[0] && ls.list[0]->generation == 1,
 	    "a child's bind and listen are seen and answered 0");
 	ok(address_equal(&ls.list[0]->address, a) &&
-	    ls.list[0]->queue[0].fd != -1, "the parent holds its socket");
+	    ls.list[0]->group.queue[0].fd != -1, "the parent holds its socket");
 	two = spawn(1, serve, a);
 	generation = 2;
-	ok(told(&two) == 0 && ls.n == 1 && ls.list[0]->nplaces == 2 &&
+	ok(told(&two) == 0 && ls.n == 1 && ls.list[0]->group.nplaces == 2 &&
 	    ls.list[0]->generation == 2, "a second shares the address");
 	steer_to(1);
 	ok(reaches(&two, a), "it is served by the second");
@@ -574,7 +574,7 @@ share(const struct address *a)
 	ok(fd != -1, "a dead child's seat still takes connections");
 	next = spawn(0, serve, a);
 	ok(told(&next) == 0 && next.bound == 1 && next.listens == 1 &&
-	    ls.list[0]->nplaces == 2, "its successor gets the seat's queue");
+	    ls.list[0]->group.nplaces == 2, "its successor gets the seat's queue");
 	go_on(&next);
 	ok(told(&next) == 0, "and the connection that waited there");
 	close(fd);
@@ -597,7 +597,7 @@ datagrams(void)
 	ok(told(&one) == 0 && one.listens == 1 && one.bound == 0,
 	    "a datagram socket is ready by bind");
 	two = spawn(1, receive, &a);
-	ok(told(&two) == 0 && ls.n == 1 && ls.list[0]->nplaces == 2,
+	ok(told(&two) == 0 && ls.n == 1 && ls.list[0]->group.nplaces == 2,
 	    "a second shares it");
 	steer_to(1);
 	fd = connect_to(&a);
@@ -700,7 +700,7 @@ again(void)
 	c = spawn(1, serve_twice, &a);
 	ok(told(&c) == 0, "one socket of an address and");
 	go_on(&c);
-	ok(told(&c) == 0 && ls.list[0]->nplaces == 2,
+	ok(told(&c) == 0 && ls.list[0]->group.nplaces == 2,
 	    "another of one worker are one queue");
 	end(&c);
 	listeners_free(&ls);
@@ -801,7 +801,7 @@ mptcp(void)
 	one = spawn(0, serve_mptcp, &a);
 	two = spawn(1, serve_mptcp, &a);
 	ok(told(&one) == 0 && told(&two) == 0 && ls.n == 1 &&
-	    ls.list[0]->nplaces == 2, "MPTCP sockets, as Go has, are shared");
+	    ls.list[0]->group.nplaces == 2, "MPTCP sockets, as Go has, are shared");
 	steer_to(1);
 	ok(reaches(&two, &a), "and steered");
 	end(&one);
@@ -820,7 +820,7 @@ others(void)
 	c = spawn(0, bind_others, &a);
 	ok(told(&c) == 0, "port 0 is the kernel's business");
 	go_on(&c);
-	ok(told(&c) == 0 && ls.n == 1 && ls.list[0]->nplaces == 1,
+	ok(told(&c) == 0 && ls.n == 1 && ls.list[0]->group.nplaces == 1,
 	    "an abstract Unix name is shared");
 	go_on(&c);
 	ok(told(&c) == 0, "and a netlink one");
@@ -981,7 +981,7 @@ one_queue(void)
 	one = spawn(0, serve, &a);
 	two = spawn(1, serve, &a);
 	ok(told(&one) == 0 && told(&two) == 0 && ls.n == 1 &&
-	    ls.list[0]->nqueues == 1, "two share one queue");
+	    ls.list[0]->group.nqueues == 1, "two share one queue");
 	ok(reaches(&two, &a), "and serve it");
 	end(&one);
 	end(&two);

@@ -88,7 +88,7 @@ defer_accept(const struct listeners *ls)
 	int i, fd, value;
 
 	for (i = 0; i < ls->n; i++) {
-		fd = ls->list[i]->queue[0].fd;
+		fd = listener_queue(ls->list[i], 0)->fd;
 		value = 0;
 		len = sizeof(value);
 		if (fd != -1 && getsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT,

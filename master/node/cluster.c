@@ -339,7 +339,7 @@ listening(struct listeners *ls, const struct cluster_worker *w,
 		return NULL;
 	if (l->address.type == SOCK_STREAM &&
 	    listener_queue(l, w->seat)->place == -1 &&
-	    listener_listen(ls, l, w->seat, LISTENER_BACKLOG_MIN) == -1)
+	    listener_listen(ls, l, w->seat, GROUP_BACKLOG_MIN) == -1)
 		return NULL;
 	return l;
 }

@@ -16,7 +16,7 @@
 #include "master/socket/steer.h"
 
 static int
-set(int fd, int level, int option, int value)
+set_option(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value));
 }
@@ -35,15 +35,6 @@ is_group(const struct listeners *ls, const struct listener *l)
 	    l->address.u.sa.sa_family != AF_UNIX;
 }
 
-static int
-first_fd(const struct listener *l)
-{
-	for (int i = 0; i < l->nqueues; i++)
-		if (l->queue[i].fd != -1)
-			return l->queue[i].fd;
-	return -1;
-}
-
 int
 listeners_init(struct listeners *ls, int nseats, bool shared)
 {
@@ -55,24 +46,13 @@ listeners_init(struct listeners *ls, int nseats, bool shared)
 }
 
 static void
-close_queue(struct queue *q)
-{
-	if (q->fd != -1)
-		close(q->fd);
-	q->fd = q->place = -1;
-	q->inode = 0;
-}
-
-static void
 free_listener(struct listener *l)
 {
-	for (int i = 0; i < l->nqueues; i++)
-		close_queue(&l->queue[i]);
+	group_free(&l->group);
 	if (l->path != NULL)
 		unixpath_remove(l->path);
 	free(l->path);
 	free(l->name);
-	free(l->queue);
 	free(l->asked);
 	free(l->heard);
 	free(l);
@@ -86,21 +66,6 @@ listeners_free(struct listeners *ls)
 	free(ls->list);
 	free(ls->steered);
 	memset(ls, 0, sizeof(*ls));
-}
-
-/* Give room for n queues; how many there are is for the caller to set. */
-static int
-grow_queues(struct listener *l, int n)
-{
-	struct queue *queue;
-
-	queue = realloc(l->queue, (size_t)n * sizeof(*queue));
-	if (queue == NULL)
-		return -1;
-	for (int i = l->nqueues; i < n; i++)
-		queue[i] = (struct queue){ .fd = -1, .place = -1 };
-	l->queue = queue;
-	return 0;
 }
 
 /* By seat, whether there is a queue for each or not. */
@@ -137,12 +102,12 @@ add_listener(struct listeners *ls, const struct address *a, bool inherited)
 		return NULL;
 	l->address = *a;
 	l->inherited = l->handed = inherited;
-	if (grow_queues(l, is_group(ls, l) ? ls->nseats : 1) == -1 ||
+	group_init(&l->group, is_stream(l));
+	if (group_grow(&l->group, is_group(ls, l) ? ls->nseats : 1) == -1 ||
 	    grow_heard(l, 0, ls->nseats) == -1) {
 		free_listener(l);
 		return NULL;
 	}
-	l->nqueues = is_group(ls, l) ? ls->nseats : 1;
 	ls->list[ls->n++] = l;
 	return l;
 }
@@ -190,10 +155,10 @@ listeners_by_inode(const struct listeners *ls, uint64_t inode,
 {
 	for (int i = 0; i < ls->n; i++) {
 		*lp = ls->list[i];
-		for (int j = 0; j < (*lp)->nqueues; j++)
-			if ((*lp)->queue[j].fd != -1 &&
-			    (*lp)->queue[j].inode == inode)
-				return &(*lp)->queue[j];
+		for (int j = 0; j < (*lp)->group.nqueues; j++)
+			if ((*lp)->group.queue[j].fd != -1 &&
+			    (*lp)->group.queue[j].inode == inode)
+				return &(*lp)->group.queue[j];
 	}
 	*lp = NULL;
 	return NULL;
@@ -226,66 +191,7 @@ listeners_have_path(const struct listeners *ls)
 struct queue *
 listener_queue(const struct listener *l, int seat)
 {
-	return &l->queue[seat < l->nqueues ? seat : 0];
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/*
- * Steer to the seats of ls->steered, if any of them listens. Through a socket
- * that listens: one that does not would be given a group of its own, and could
- * not listen beside the others any more.
- */
-static int
-steer(const struct listeners *ls, struct listener *l)
-{
-	int *place, n = 0, fd = -1, error;
-
-	if (l->nplaces < 2)
-		return 0;
-	if ((place = calloc((size_t)l->nplaces, sizeof(*place))) == NULL)
-		return -1;
-	for (int i = 0; i < l->nqueues; i++) {
-		if (l->queue[i].place == -1)
-			continue;
-		fd = l->queue[i].fd;
-		if (ls->steered[i])
-			place[n++] = l->queue[i].place;
-	}
-	qsort(place, (size_t)n, sizeof(*place), compare);
-	error = n == 0 ? 0 : steer_attach(fd, place, n);
-	free(place);
-	return error;
-}
-
-/*
- * The second socket of a group would get connections by the kernel's own
- * choice from the moment it is in it, so a program is there before: to the
- * first alone, until its worker is ready.
- */
-static int
-hold_first(const struct listener *l)
-{
-	static const int first = 0;
-
-	if (l->nplaces != 1 || l->nqueues < 2)
-		return 0;
-	for (int i = 0; i < l->nqueues; i++)
-		if (l->queue[i].place == 0)
-			return steer_attach(l->queue[i].fd, &first, 1);
-	return 0;
-}
-
-/* Note the place of a queue that has come to its group. */
-static int
-join(const struct listeners *ls, struct listener *l, struct queue *q)
-{
-	q->place = l->nplaces++;
-	return steer(ls, l);
+	return group_queue(&l->group, seat);
 }
 
 /* Wait a little for what is on its way out. */
@@ -323,26 +229,26 @@ static int
 bind_socket(struct listeners *ls, struct listener *l, int fd)
 {
 	const struct address *a = &l->address;
-	bool first = first_fd(l) == -1;
+	bool first = l->group.nopen == 0;
 
 	if (a->u.sa.sa_family == AF_UNIX)
 		return bind_unix(ls, l, fd);
 	/* Sockets group only with those of the same V6ONLY and owner. */
 	if (a->u.sa.sa_family == AF_INET6 &&
-	    set(fd, IPPROTO_IPV6, IPV6_V6ONLY, a->v6only) == -1)
+	    set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, a->v6only) == -1)
 		return -1;
 	if (fchown(fd, geteuid(), (gid_t)-1) == -1 && errno != EPERM)
 		return -1;
 	if (is_stream(l) &&
-	    set(fd, SOL_SOCKET, SO_REUSEADDR, 1) == -1)
+	    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) == -1)
 		return -1;
-	if (set(fd, SOL_SOCKET, SO_REUSEPORT, !first) == -1 && !first)
+	if (set_option(fd, SOL_SOCKET, SO_REUSEPORT, !first) == -1 && !first)
 		return -1;
 	while (bind(fd, &a->u.sa, a->len) == -1)
 		if (!may_retry(ls))
 			return -1;
 	if (first && is_group(ls, l))
-		return set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+		return set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	return 0;
 }
 
@@ -358,12 +264,12 @@ bind_queue(struct listeners *ls, struct listener *l, int seat, int fd)
 	}
 	if (fstat(fd, &st) == -1 || bind_socket(ls, l, fd) == -1)
 		return -1;
-	q->fd = fd;
-	q->seat = seat;
-	q->inode = st.st_ino;
-	/* Datagrams: in the group by bind; no harm if it can't be steered. */
-	if (!is_stream(l))
-		join(ls, l, q);
+	group_open(&l->group, seat, fd, st.st_ino);
+	if (!is_stream(l)) {
+		group_join(&l->group, q);
+		/* No harm if it can't be steered. */
+		(void)group_steer(&l->group, ls->steered);
+	}
 	return 0;
 }
 
@@ -408,50 +314,7 @@ listeners_bind(struct listeners *ls, const struct address *a,
 void
 listener_lose(struct listener *l)
 {
-	close_queue(&l->queue[0]);
-	l->nplaces = 0;
-}
-
-static bool
-is_listening(const struct queue *q)
-{
-	int listening = 0;
-	socklen_t len = sizeof(listening);
-
-	return getsockopt(q->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening,
-	    &len) == -1 || listening;
-}
-
-/* The kernel fills the place of a socket that leaves with the last. */
-static void
-leave(struct listener *l, struct queue *q)
-{
-	int last = --l->nplaces;
-
-	for (int i = 0; i < l->nqueues; i++)
-		if (l->queue[i].place == last)
-			l->queue[i].place = q->place;
-	q->place = -1;
-}
-
-/* Returns 1 if a queue of the listener's had to be made to listen again. */
-static int
-mend(struct listener *l)
-{
-	int mended = 0;
-
-	for (int i = 0; is_stream(l) && i < l->nqueues; i++) {
-		struct queue *q = &l->queue[i];
-
-		if (q->place == -1 || is_listening(q))
-			continue;
-		leave(l, q);
-		if (listen(q->fd, LISTENER_BACKLOG_MIN) == -1)
-			return -1;
-		q->place = l->nplaces++;
-		mended = 1;
-	}
-	return mended;
+	group_close(&l->group, listener_queue(l, 0));
 }
 
 bool
@@ -478,13 +341,9 @@ listeners_mend(struct listeners *ls)
 	int error = 0;
 
 	for (int i = 0; i < ls->n; i++) {
-		int mended = mend(ls->list[i]);
-
-		mend_name(ls, ls->list[i]);
-
-		if (mended == -1 ||
-		    (mended == 1 && steer(ls, ls->list[i]) == -1))
+		if (group_mend(&ls->list[i]->group, ls->steered) == -1)
 			error = errno;
+		mend_name(ls, ls->list[i]);
 	}
 	errno = error;
 	return error == 0 ? 0 : -1;
@@ -494,17 +353,7 @@ int
 listener_listen(struct listeners *ls, struct listener *l, int seat,
     int backlog)
 {
-	struct queue *q = listener_queue(l, seat);
-
-	if (backlog < LISTENER_BACKLOG_MIN)
-		backlog = LISTENER_BACKLOG_MIN;
-	if (q->place != -1 && is_listening(q))
-		return listen(q->fd, backlog);
-	if (mend(l) == 1)
-		return steer(ls, l);
-	if (hold_first(l) == -1 || listen(q->fd, backlog) == -1)
-		return -1;
-	return join(ls, l, q);
+	return group_listen(&l->group, seat, backlog, ls->steered);
 }
 
 /* Make the seat's queue of a listener that -l gave, and listen. */
@@ -525,41 +374,16 @@ open_queue(struct listeners *ls, struct listener *l, int seat)
 	}
 	if (!is_stream(l))
 		return 0;
-	return listener_listen(ls, l, seat, LISTENER_BACKLOG_MIN);
+	return listener_listen(ls, l, seat, GROUP_BACKLOG_MIN);
 }
 
-/*
- * Close the queues from the seat on, the last to come first: the kernel fills
- * the place of one that leaves with the last.
- */
-static void
-close_queues(struct listener *l, int seat)
-{
-	for (int i = l->nqueues - 1; i >= seat; i--) {
-		if (l->queue[i].place != -1)
-			l->nplaces--;
-		close_queue(&l->queue[i]);
-	}
-	l->nqueues = seat;
-}
-
-/* Make the queues up to n of a listener that -l gave; all or none. */
+/* Make the queues from a seat on of a listener that -l gave. */
 static int
-open_queues(struct listeners *ls, struct listener *l, int n)
+open_queues(struct listeners *ls, struct listener *l, int from)
 {
-	int had = l->nqueues, error;
-
-	if (grow_queues(l, n) == -1)
-		return -1;
-	l->nqueues = n;
-	for (int i = had; i < n; i++) {
-		if (open_queue(ls, l, i) == -1) {
-			error = errno;
-			close_queues(l, had);
-			errno = error;
+	for (int i = from; i < l->group.nqueues; i++)
+		if (open_queue(ls, l, i) == -1)
 			return -1;
-		}
-	}
 	return 0;
 }
 
@@ -583,35 +407,32 @@ grow_listener(struct listeners *ls, struct listener *l, int nseats)
 		return -1;
 	if (!is_group(ls, l))
 		return 0;
-	if (l->handed)
-		return open_queues(ls, l, nseats);
-	if (grow_queues(l, nseats) == -1)
+	if (group_grow(&l->group, nseats) == -1)
 		return -1;
-	l->nqueues = nseats;
-	return 0;
+	return l->handed ? open_queues(ls, l, ls->nseats) : 0;
 }
 
 int
 listeners_grow(struct listeners *ls, int nseats)
 {
-	int error;
+	int i, error;
 
 	if (nseats <= ls->nseats)
 		return 0;
 	if (grow_steered(ls, nseats) == -1)
 		return -1;
-	for (int i = 0; i < ls->n; i++) {
-		if (grow_listener(ls, ls->list[i], nseats) == 0)
-			continue;
-		error = errno;
-		while (--i >= 0)
-			if (is_group(ls, ls->list[i]))
-				close_queues(ls->list[i], ls->nseats);
-		errno = error;
-		return -1;
+	for (i = 0; i < ls->n; i++)
+		if (grow_listener(ls, ls->list[i], nseats) == -1)
+			break;
+	if (i == ls->n) {
+		ls->nseats = nseats;
+		return 0;
 	}
-	ls->nseats = nseats;
-	return 0;
+	error = errno;
+	for (; i >= 0; i--)
+		group_shrink(&ls->list[i]->group, ls->nseats);
+	errno = error;
+	return -1;
 }
 
 static struct listener *
@@ -619,7 +440,7 @@ open_listener(struct listeners *ls, const struct address *a,
     struct unixpath *up)
 {
 	struct listener *l;
-	int n, error;
+	int error;
 
 	if (listeners_find(ls, a) != NULL) {
 		errno = EEXIST;
@@ -631,9 +452,7 @@ open_listener(struct listeners *ls, const struct address *a,
 	if ((l = new_listener(ls, a, up)) == NULL)
 		return NULL;
 	l->handed = true;
-	n = l->nqueues;
-	l->nqueues = 0;
-	if (open_queues(ls, l, n) == -1) {
+	if (open_queues(ls, l, 0) == -1) {
 		error = errno;
 		remove_listener(ls, ls->n - 1);
 		errno = error;
@@ -713,10 +532,8 @@ listeners_inherit(struct listeners *ls, const struct address *a, int fd,
 	    (a->type == SOCK_STREAM && listen(fd, SOMAXCONN) == -1) ||
 	    (l = add_inherited(ls, a, name)) == NULL)
 		return NULL;
-	l->queue[0].fd = fd;
-	l->queue[0].inode = st.st_ino;
-	l->queue[0].place = 0;
-	l->nplaces = 1;
+	group_open(&l->group, 0, fd, st.st_ino);
+	group_join(&l->group, listener_queue(l, 0));
 	return l;
 }
 
@@ -730,17 +547,11 @@ listeners_steer(struct listeners *ls, const bool *ready)
 		return 0;
 	memcpy(ls->steered, ready, size);
 	for (int i = 0; i < ls->n; i++)
-		if (mend(ls->list[i]) == -1 || steer(ls, ls->list[i]) == -1)
+		if (group_steer(&ls->list[i]->group, ls->steered) == -1)
 			error = errno;
 	ls->failed = error != 0;
 	errno = error;
 	return error == 0 ? 0 : -1;
-}
-
-unsigned
-queue_depth(const struct queue *q)
-{
-	return q->fd == -1 || q->place == -1 ? 0 : steer_depth(q->fd);
 }
 
 unsigned
@@ -750,7 +561,8 @@ listeners_depth(const struct listeners *ls, int seat)
 
 	for (int i = 0; i < ls->n; i++)
 		if (is_group(ls, ls->list[i]))
-			depth += queue_depth(&ls->list[i]->queue[seat]);
+			depth += queue_depth(listener_queue(ls->list[i],
+			    seat));
 	return depth;
 }
 
@@ -771,7 +583,7 @@ release(struct listener *l, int seat, bool gone)
 
 	if (q->fd != -1 && q->place == -1 && q->seat == seat &&
 	    (gone || is_connected(q->fd)))
-		close_queue(q);
+		group_close(&l->group, q);
 }
 
 void
@@ -783,7 +595,7 @@ listeners_release(struct listeners *ls, int seat, bool gone)
 		if (l->handed || !is_stream(l))
 			continue;
 		release(l, seat, gone);
-		if (first_fd(l) == -1)
+		if (l->group.nopen == 0)
 			remove_listener(ls, i);
 	}
 }

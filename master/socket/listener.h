@@ -12,14 +12,8 @@
 #include <stdint.h>
 
 #include "master/socket/address.h"
+#include "master/socket/group.h"
 #include "master/socket/unixpath.h"
-
-struct queue {
-	int	 fd;			/* -1: not made yet */
-	int	 place;			/* in its group; -1: not listening */
-	int	 seat;			/* whose worker asked for it last */
-	uint64_t inode;			/* of the socket, as fstat tells */
-};
 
 struct listener {
 	struct address address;
@@ -33,9 +27,7 @@ struct listener {
 					   is not ready without it */
 	pid_t	*heard;			/* by seat: the worker that asked for
 					   it last; 0: none */
-	int	 nqueues;		/* 1, or one a seat */
-	int	 nplaces;		/* queues that listen */
-	struct queue *queue;		/* by seat; [0] where shared */
+	struct queue_group group;		/* its queues */
 };
 
 struct listeners {
@@ -49,10 +41,6 @@ struct listeners {
 	int	 retries;		/* binds to an address in use that may
 					   be tried again, 10 ms later each */
 };
-
-/* The least backlog a queue gets: it also holds what comes while a worker is
- * replaced. The kernel cuts it at net.core.somaxconn. */
-enum { LISTENER_BACKLOG_MIN = 511 };
 
 /*
  * Begin with none, for nseats seats. One queue is shared by all seats where
@@ -136,7 +124,7 @@ void	 listener_lose(struct listener *l);
 void	 listener_ask(struct listener *l, int seat, unsigned generation);
 
 /*
- * listen(2) on the seat's queue, the backlog raised to LISTENER_BACKLOG_MIN;
+ * listen(2) on the seat's queue, the backlog raised to GROUP_BACKLOG_MIN;
  * the first time, its place in the group is noted and the group steered anew.
  * Returns 0 or -1 and errno.
  */
@@ -173,9 +161,6 @@ void	 listeners_release(struct listeners *ls, int seat, bool gone);
  * shared. TCP: tcpi_unacked of TCP_INFO (Linux). Datagrams that nobody has
  * read count as one. */
 unsigned listeners_depth(const struct listeners *ls, int seat);
-
-/* The same for one queue, shared or not; 0 where it can't be told. */
-unsigned queue_depth(const struct queue *q);
 
 /* Note that a worker, known by its leader's pid, listens in a seat. */
 void	 listener_hear(struct listeners *ls, struct listener *l, int seat,

@@ -669,7 +669,7 @@ share_dup(struct call *c)
 static int
 restore_name(struct listener *l)
 {
-	if (l == NULL || l->path == NULL || l->queue[0].fd == -1 ||
+	if (l == NULL || l->path == NULL || listener_queue(l, 0)->fd == -1 ||
 	    unixpath_restore(l->path) == 0)
 		return 0;
 	if (errno != ENOENT || l->inherited)
@@ -926,7 +926,7 @@ answer_listen(struct call *c, const struct seccomp_data *data)
 	if ((q = listeners_by_inode(c->ls, c->inode, &l)) == NULL)
 		return pass(c);
 	c->address = l->address;
-	seat = (int)(q - l->queue);
+	seat = (int)(q - l->group.queue);
 	if (listener_listen(c->ls, l, seat, (int)data->args[1]) == -1)
 		return refuse(c, l, errno, "");
 	if (bound(c, l) == -1)

@@ -1,0 +1,201 @@
+#include <sys/socket.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "master/socket/group.h"
+#include "master/socket/steer.h"
+
+void
+group_init(struct queue_group *g, bool is_stream)
+{
+	*g = (struct queue_group){ .is_stream = is_stream };
+}
+
+void
+group_free(struct queue_group *g)
+{
+	group_shrink(g, 0);
+	free(g->queue);
+	free(g->at);
+}
+
+int
+group_grow(struct queue_group *g, int n)
+{
+	struct queue *queue;
+	int *at;
+
+	queue = realloc(g->queue, (size_t)n * sizeof(*queue));
+	if (queue == NULL)
+		return -1;
+	g->queue = queue;
+	at = realloc(g->at, (size_t)n * sizeof(*at));
+	if (at == NULL)
+		return -1;
+	g->at = at;
+	for (; g->nqueues < n; g->nqueues++)
+		queue[g->nqueues] = (struct queue){ .fd = -1, .place = -1 };
+	return 0;
+}
+
+struct queue *
+group_queue(const struct queue_group *g, int seat)
+{
+	return &g->queue[seat < g->nqueues ? seat : 0];
+}
+
+void
+group_join(struct queue_group *g, struct queue *q)
+{
+	q->place = g->nplaces++;
+	g->at[q->place] = (int)(q - g->queue);
+}
+
+/* The kernel fills the place of a socket that leaves with the last. */
+static void
+leave_places(struct queue_group *g, struct queue *q)
+{
+	int last = g->at[--g->nplaces];
+
+	g->at[q->place] = last;
+	g->queue[last].place = q->place;
+	q->place = -1;
+}
+
+void
+group_close(struct queue_group *g, struct queue *q)
+{
+	if (q->fd == -1)
+		return;
+	if (q->place != -1)
+		leave_places(g, q);
+	close(q->fd);
+	q->fd = -1;
+	q->inode = 0;
+	g->nopen--;
+}
+
+/* The last to come goes first, so that none of the others changes its place. */
+void
+group_shrink(struct queue_group *g, int n)
+{
+	while (g->nqueues > n) {
+		group_close(g, &g->queue[g->nqueues - 1]);
+		g->nqueues--;
+	}
+}
+
+void
+group_open(struct queue_group *g, int seat, int fd, uint64_t inode)
+{
+	struct queue *q = group_queue(g, seat);
+
+	q->fd = fd;
+	q->seat = seat;
+	q->inode = inode;
+	g->nopen++;
+}
+
+/*
+ * Through a socket that listens: one that does not would be given a group of
+ * its own, and could not listen beside the others any more.
+ */
+static int
+attach_program(const struct queue_group *g, const bool *steered)
+{
+	int *place, n = 0, error;
+
+	if (g->nplaces < 2)
+		return 0;
+	if ((place = calloc((size_t)g->nplaces, sizeof(*place))) == NULL)
+		return -1;
+	for (int i = 0; i < g->nplaces; i++)
+		if (steered[g->at[i]])
+			place[n++] = i;
+	error = n == 0 ? 0 : steer_attach(g->queue[g->at[0]].fd, place, n);
+	free(place);
+	return error;
+}
+
+/*
+ * The second socket of a group would get connections by the kernel's own
+ * choice from the moment it is in it, so a program is there before: to the
+ * first alone, until its worker is ready.
+ */
+static int
+hold_first(const struct queue_group *g)
+{
+	static const int first = 0;
+
+	if (g->nplaces != 1 || g->nqueues < 2)
+		return 0;
+	return steer_attach(g->queue[g->at[0]].fd, &first, 1);
+}
+
+static bool
+is_listening(const struct queue *q)
+{
+	int listening = 0;
+	socklen_t len = sizeof(listening);
+
+	return getsockopt(q->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening,
+	    &len) == -1 || listening;
+}
+
+/* Returns 1 if a queue had to be made to listen again. */
+static int
+mend_places(struct queue_group *g)
+{
+	int mended = 0;
+
+	for (int i = 0; g->is_stream && i < g->nqueues; i++) {
+		struct queue *q = &g->queue[i];
+
+		if (q->place == -1 || is_listening(q))
+			continue;
+		leave_places(g, q);
+		if (listen(q->fd, GROUP_BACKLOG_MIN) == -1)
+			return -1;
+		group_join(g, q);
+		mended = 1;
+	}
+	return mended;
+}
+
+int
+group_steer(struct queue_group *g, const bool *steered)
+{
+	return mend_places(g) == -1 ? -1 : attach_program(g, steered);
+}
+
+int
+group_mend(struct queue_group *g, const bool *steered)
+{
+	int mended = mend_places(g);
+
+	return mended == 1 ? attach_program(g, steered) : mended;
+}
+
+int
+group_listen(struct queue_group *g, int seat, int backlog, const bool *steered)
+{
+	struct queue *q = group_queue(g, seat);
+
+	if (backlog < GROUP_BACKLOG_MIN)
+		backlog = GROUP_BACKLOG_MIN;
+	if (q->place != -1 && is_listening(q))
+		return listen(q->fd, backlog);
+	if (mend_places(g) == 1)
+		return attach_program(g, steered);
+	if (hold_first(g) == -1 || listen(q->fd, backlog) == -1)
+		return -1;
+	group_join(g, q);
+	return attach_program(g, steered);
+}
+
+unsigned
+queue_depth(const struct queue *q)
+{
+	return q->fd == -1 || q->place == -1 ? 0 : steer_depth(q->fd);
+}

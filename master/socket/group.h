@@ -1,0 +1,88 @@
+/*
+ * The queues (listening sockets) of one address: an SO_REUSEPORT group with a
+ * queue for each seat, or a single queue that all seats share. Keeps the
+ * places that the kernel gives the sockets of a group, by which it is steered.
+ * Knows descriptors and seats, nothing of addresses or listeners.
+ */
+#ifndef MASTER_SOCKET_GROUP_H
+#define MASTER_SOCKET_GROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The least backlog a queue gets: it also holds what comes while a worker is
+ * replaced. The kernel cuts it at net.core.somaxconn. */
+enum { GROUP_BACKLOG_MIN = 511 };
+
+struct queue {
+	int	 fd;			/* -1: not made yet */
+	int	 place;			/* in its group; -1: not listening */
+	int	 seat;			/* whose worker asked for it last */
+	uint64_t inode;			/* of the socket, as fstat tells */
+};
+
+struct queue_group {
+	bool	 is_stream;		/* else datagrams: bound is listening */
+	int	 nqueues;		/* 1, or one for each seat */
+	int	 nopen;			/* queues that have a socket */
+	int	 nplaces;		/* queues that listen */
+	struct queue *queue;		/* by seat; [0] where there is only one */
+	int	*at;			/* by place: the index of the queue */
+};
+
+/* Begin with no queues. */
+void	 group_init(struct queue_group *g, bool is_stream);
+
+/* Close all queues. */
+void	 group_free(struct queue_group *g);
+
+/* Make room for n queues, the new ones without a socket. Never takes one
+ * away. Returns 0, or -1 and errno with nothing changed. */
+int	 group_grow(struct queue_group *g, int n);
+
+/* Close the queues from index n on, and have only n. */
+void	 group_shrink(struct queue_group *g, int n);
+
+/* The queue that a seat accepts from. Never NULL once there is room; its fd
+ * may be -1. */
+struct queue *group_queue(const struct queue_group *g, int seat);
+
+/* Give the seat's queue, which has none, its socket, bound for the worker of
+ * the seat. Takes fd over. */
+void	 group_open(struct queue_group *g, int seat, int fd, uint64_t inode);
+
+/* Note the place of a queue whose socket has come into the kernel's group by
+ * itself: datagrams by their bind, others by a listen(2) that was not ours. */
+void	 group_join(struct queue_group *g, struct queue *q);
+
+/* Close the socket of a queue, if there is one. */
+void	 group_close(struct queue_group *g, struct queue *q);
+
+/*
+ * listen(2) on the seat's queue, its backlog raised to GROUP_BACKLOG_MIN; the
+ * first time its place is noted and the group is steered. steered tells by
+ * seat which ones new connections go to. Returns 0 or -1 and errno.
+ */
+int	 group_listen(struct queue_group *g, int seat, int backlog,
+	    const bool *steered);
+
+/*
+ * Send new connections to the queues of the seats for which steered is true.
+ * Does nothing if none of them listens, or if only one queue does. Makes
+ * queues that were shut down listen again first. Returns 0 or -1 and errno.
+ */
+int	 group_steer(struct queue_group *g, const bool *steered);
+
+/*
+ * Make queues listen again that a worker has shut down, and steer if there
+ * were any: shutdown(2) of a listening socket, which many servers use to end
+ * their accept loops, ends it for all who hold it, and stirs the places of its
+ * group. Returns 0 or -1 and errno.
+ */
+int	 group_mend(struct queue_group *g, const bool *steered);
+
+/* Connections that a queue, shared or not, has not accepted yet; 1 if datagrams
+ * wait in it; 0 where that can't be told. */
+unsigned queue_depth(const struct queue *q);
+
+#endif
