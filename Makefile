@@ -102,6 +102,7 @@ UNIT_parse = base/parse.c base/text.c base/usage.c base/log.c base/out.c
 UNIT_timers = base/timers.c
 UNIT_poller = $(filter base/poller%,$(SRC))
 UNIT_address = master/socket/address.c base/parse.c
+UNIT_group = $(filter master/socket/group.c master/socket/steer%,$(SRC))
 UNIT_listener = $(SOCKETS) $(filter base/proc.c,$(SRC)) base/parse.c base/log.c base/text.c
 UNIT_trap = $(UNIT_listener)
 UNIT_bus = master/bus/bus.c master/bus/retain.c ipc.c

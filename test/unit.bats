@@ -5,8 +5,8 @@
 
 load helper
 
-UNITS="address bus event family inhand ipc jsonline listener parse passfd"
-UNITS="$UNITS poller reload timers trap worker"
+UNITS="address bus event family group inhand ipc jsonline listener parse"
+UNITS="$UNITS passfd poller reload timers trap worker"
 
 unit() {
 	# One reads doc/protocol.md.
@@ -44,6 +44,10 @@ unit() {
 
 @test "which processes are a worker's" {
 	unit family
+}
+
+@test "queues of one address (unit)" {
+	unit group
 }
 
 @test "what a connection has in hand, and what is done about it" {

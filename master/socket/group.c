@@ -1,5 +1,7 @@
 #include <sys/socket.h>
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -18,11 +20,13 @@ group_free(struct queue_group *g)
 	group_shrink(g, 0);
 	free(g->queue);
 	free(g->at);
+	free(g->watch);
 }
 
 int
 group_grow(struct queue_group *g, int n)
 {
+	struct pollfd *watch;
 	struct queue *queue;
 	int *at;
 
@@ -34,8 +38,16 @@ group_grow(struct queue_group *g, int n)
 	if (at == NULL)
 		return -1;
 	g->at = at;
-	for (; g->nqueues < n; g->nqueues++)
-		queue[g->nqueues] = (struct queue){ .fd = -1, .place = -1 };
+	watch = realloc(g->watch, (size_t)n * sizeof(*watch));
+	if (watch == NULL)
+		return -1;
+	g->watch = watch;
+	for (int i = g->nqueues; i < n; i++) {
+		queue[i] = (struct queue){ .fd = -1, .place = -1 };
+		/* A socket that listens never has room to write to. */
+		watch[i] = (struct pollfd){ .fd = -1, .events = POLLOUT };
+	}
+	g->nqueues = n;
 	return 0;
 }
 
@@ -50,6 +62,8 @@ group_join(struct queue_group *g, struct queue *q)
 {
 	q->place = g->nplaces++;
 	g->at[q->place] = (int)(q - g->queue);
+	if (g->is_stream)
+		g->watch[g->at[q->place]].fd = q->fd;
 }
 
 /* The kernel fills the place of a socket that leaves with the last. */
@@ -58,6 +72,7 @@ leave_places(struct queue_group *g, struct queue *q)
 {
 	int last = g->at[--g->nplaces];
 
+	g->watch[q - g->queue].fd = -1;
 	g->at[q->place] = last;
 	g->queue[last].place = q->place;
 	q->place = -1;
@@ -143,24 +158,50 @@ is_listening(const struct queue *q)
 	    &len) == -1 || listening;
 }
 
-/* Returns 1 if a queue had to be made to listen again. */
+/*
+ * Take the places of the queues that were shut down from them, and mark those
+ * in watch. Two that were shut down since the last look are taken to have gone
+ * in the order of their seats: the kernel tells nobody.
+ */
+static void
+note_shut_down(struct queue_group *g, bool all)
+{
+	for (int i = 0; i < g->nqueues; i++) {
+		struct queue *q = &g->queue[i];
+		bool shut_down = q->place != -1 &&
+		    (all || g->watch[i].revents != 0) && !is_listening(q);
+
+		if (shut_down)
+			leave_places(g, q);
+		g->watch[i].revents = shut_down;
+	}
+}
+
+/*
+ * Returns 1 if a queue had to be made to listen again. One system call tells
+ * of all queues that none has been shut down, as it is nearly always.
+ */
 static int
 mend_places(struct queue_group *g)
 {
-	int mended = 0;
+	int n, mended = 0, error = 0;
 
-	for (int i = 0; g->is_stream && i < g->nqueues; i++) {
-		struct queue *q = &g->queue[i];
-
-		if (q->place == -1 || is_listening(q))
+	if (!g->is_stream || g->nplaces == 0 ||
+	    (n = poll(g->watch, (nfds_t)g->nqueues, 0)) == 0)
+		return 0;
+	/* The limit of descriptors may have become less than our queues. */
+	note_shut_down(g, n == -1);
+	for (int i = 0; i < g->nqueues; i++) {
+		if (g->watch[i].revents == 0)
 			continue;
-		leave_places(g, q);
-		if (listen(q->fd, GROUP_BACKLOG_MIN) == -1)
-			return -1;
-		group_join(g, q);
 		mended = 1;
+		if (listen(g->queue[i].fd, GROUP_BACKLOG_MIN) == -1)
+			error = errno;
+		else
+			group_join(g, &g->queue[i]);
 	}
-	return mended;
+	errno = error;
+	return error == 0 ? mended : -1;
 }
 
 int
@@ -186,7 +227,7 @@ group_listen(struct queue_group *g, int seat, int backlog, const bool *steered)
 		backlog = GROUP_BACKLOG_MIN;
 	if (q->place != -1 && is_listening(q))
 		return listen(q->fd, backlog);
-	if (mend_places(g) == 1)
+	if (mend_places(g) == 1 && q->place != -1)
 		return attach_program(g, steered);
 	if (hold_first(g) == -1 || listen(q->fd, backlog) == -1)
 		return -1;

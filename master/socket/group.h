@@ -28,6 +28,8 @@ struct queue_group {
 	int	 nplaces;		/* queues that listen */
 	struct queue *queue;		/* by seat; [0] where there is only one */
 	int	*at;			/* by place: the index of the queue */
+	struct pollfd *watch;		/* by index: the sockets that could be
+					   shut down; fd -1: none */
 };
 
 /* Begin with no queues. */
