@@ -91,7 +91,7 @@ note_end(struct master *m, struct worker *w, int wstatus, int64_t now_ms)
 	worker_ended(w, wstatus, &m->pool.rules, now_ms);
 	listeners_release(&m->listeners, w->seat, true);
 	/* It may have shut its listening socket down, which is ours too. */
-	if (listeners_mend(&m->listeners) == -1)
+	if (listeners_mend(&m->listeners, w->seat) == -1)
 		log_warn("listening again");
 	if (m->life.been_ready)
 		tell_down(m, w, pid, was, now_ms);

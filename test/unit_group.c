@@ -155,7 +155,7 @@ shut_down(void)
 	listen_all(&g);
 	shutdown(g.queue[1].fd, SHUT_RDWR);
 	shutdown(g.queue[2].fd, SHUT_RDWR);
-	ok(group_mend(&g, all) == 0 && g.nplaces == SEATS &&
+	ok(group_mend(&g, 1, all) == 0 && g.nplaces == SEATS &&
 	    is_consistent(&g) && is_right(&g, &in),
 	    "two that were shut down listen again, and the rest is followed");
 	group_free(&g);
@@ -166,7 +166,7 @@ shut_down(void)
 	shutdown(g.queue[0].fd, SHUT_RDWR);
 	ok(group_listen(&g, SEATS - 1, 1, all) == 0 &&
 	    g.queue[SEATS - 1].place != -1 && is_right(&g, &in),
-	    "one that is shut down doesn't keep another from listening");
+	    "one that was shut down doesn't keep another from listening");
 	group_free(&g);
 
 	begin(&g, &in);
@@ -190,7 +190,7 @@ one_queue(void)
 	ok(group_listen(&g, 2, 1, none) == 0 && group_steer(&g, none) == 0 &&
 	    seat_of_next(&g, &in) == 0, "it serves whatever is steered to");
 	shutdown(g.queue[0].fd, SHUT_RDWR);
-	ok(group_mend(&g, none) == 0 && seat_of_next(&g, &in) == 0,
+	ok(group_mend(&g, 2, none) == 0 && seat_of_next(&g, &in) == 0,
 	    "and again after it was shut down");
 	group_free(&g);
 }

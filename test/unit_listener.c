@@ -393,7 +393,7 @@ shut_down(void)
 		l = serve(&ls, &a, i);
 	steer_to(&ls, "1101");
 	shutdown(l->group.queue[1].fd, SHUT_RDWR);
-	ok(listeners_mend(&ls) == 0 && count(l, &a, 300, got) == 300 &&
+	ok(listeners_mend(&ls, 1) == 0 && count(l, &a, 300, got) == 300 &&
 	    got[0] > 0 && got[1] > 0 && got[2] == 0 && got[3] > 0,
 	    "a queue that its worker has shut down listens again");
 	shutdown(l->group.queue[0].fd, SHUT_RDWR);
@@ -413,7 +413,7 @@ shut_down(void)
 	listeners_init(&ls, 4, true);
 	l = serve(&ls, &a, 0);
 	shutdown(l->group.queue[0].fd, SHUT_RDWR);
-	ok(listeners_mend(&ls) == 0 && count(l, &a, 5, got) == 5,
+	ok(listeners_mend(&ls, 0) == 0 && count(l, &a, 5, got) == 5,
 	    "a shared queue does, too");
 	listeners_free(&ls);
 }

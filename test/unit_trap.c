@@ -783,7 +783,7 @@ paths(void)
 	    "unlinkat(2) is the same");
 	go_on(&one);
 	ok(told(&one) == 0 && access(address_path(&a), F_OK) == -1 &&
-	    listeners_mend(&ls) == 0 && access(address_path(&a), F_OK) == 0,
+	    listeners_mend(&ls, 0) == 0 && access(address_path(&a), F_OK) == 0,
 	    "who was there before the name removes it, and it is put back");
 	end(&one);
 	end(&two);

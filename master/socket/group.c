@@ -211,11 +211,13 @@ group_steer(struct queue_group *g, const bool *steered)
 }
 
 int
-group_mend(struct queue_group *g, const bool *steered)
+group_mend(struct queue_group *g, int seat, const bool *steered)
 {
-	int mended = mend_places(g);
+	const struct queue *q = group_queue(g, seat);
 
-	return mended == 1 ? attach_program(g, steered) : mended;
+	if (!g->is_stream || q->place == -1 || is_listening(q))
+		return 0;
+	return group_steer(g, steered);
 }
 
 int

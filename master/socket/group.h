@@ -76,12 +76,12 @@ int	 group_listen(struct queue_group *g, int seat, int backlog,
 int	 group_steer(struct queue_group *g, const bool *steered);
 
 /*
- * Make queues listen again that a worker has shut down, and steer if there
- * were any: shutdown(2) of a listening socket, which many servers use to end
- * their accept loops, ends it for all who hold it, and stirs the places of its
- * group. Returns 0 or -1 and errno.
+ * Make the seat's queue listen again if its worker has shut it down; then all
+ * others are mended too, and the group is steered. shutdown(2) of a listening
+ * socket, which many servers use to end their accept loops, ends it for all
+ * who hold it, and moves others to new places. Returns 0 or -1 and errno.
  */
-int	 group_mend(struct queue_group *g, const bool *steered);
+int	 group_mend(struct queue_group *g, int seat, const bool *steered);
 
 /* Connections that a queue, shared or not, has not accepted yet; 1 if datagrams
  * wait in it; 0 where that can't be told. */

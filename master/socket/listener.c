@@ -318,32 +318,28 @@ listener_lose(struct listener *l)
 }
 
 bool
-listener_is_common(const struct listeners *ls, const struct listener *l)
+listener_is_common(const struct listener *l)
 {
-	int n = 0;
-
-	for (int i = 0; i < ls->nseats; i++)
-		n += l->asked[i] != 0;
-	return l->handed || l->served || n > 1;
+	return l->handed || l->served || l->nasked > 1;
 }
 
 /* A name that one worker alone had and has removed stays removed. */
 static void
-mend_name(const struct listeners *ls, struct listener *l)
+mend_name(struct listener *l)
 {
-	if (l->path != NULL && listener_is_common(ls, l))
+	if (l->path != NULL && listener_is_common(l))
 		unixpath_restore(l->path);
 }
 
 int
-listeners_mend(struct listeners *ls)
+listeners_mend(struct listeners *ls, int seat)
 {
 	int error = 0;
 
 	for (int i = 0; i < ls->n; i++) {
-		if (group_mend(&ls->list[i]->group, ls->steered) == -1)
+		if (group_mend(&ls->list[i]->group, seat, ls->steered) == -1)
 			error = errno;
-		mend_name(ls, ls->list[i]);
+		mend_name(ls->list[i]);
 	}
 	errno = error;
 	return error == 0 ? 0 : -1;
@@ -684,6 +680,7 @@ listener_ask(struct listener *l, int seat, unsigned generation)
 {
 	if (l->generation < generation)
 		l->generation = generation;
+	l->nasked += (generation != 0) - (l->asked[seat] != 0);
 	l->asked[seat] = generation;
 	listener_queue(l, seat)->seat = seat;
 }

@@ -23,6 +23,7 @@ struct listener {
 	struct unixpath *path;		/* of a Unix socket; or NULL */
 	unsigned generation;		/* newest whose worker asked for it */
 	unsigned *asked;		/* by seat: the same of its workers */
+	int	 nasked;		/* seats whose workers asked for it */
 	bool	 served;		/* by a whole generation: the next one
 					   is not ready without it */
 	pid_t	*heard;			/* by seat: the worker that asked for
@@ -93,8 +94,7 @@ struct listener *listeners_by_name(const struct listeners *ls, dev_t dir_dev,
 	    ino_t dir_ino, const char *name);
 
 /* Tell whether the listener is not one worker's alone. */
-bool	 listener_is_common(const struct listeners *ls,
-	    const struct listener *l);
+bool	 listener_is_common(const struct listener *l);
 
 /* Tell whether a listener has a Unix path. */
 bool	 listeners_have_path(const struct listeners *ls);
@@ -140,14 +140,13 @@ int	 listener_listen(struct listeners *ls, struct listener *l, int seat,
 int	 listeners_steer(struct listeners *ls, const bool *ready);
 
 /*
- * Make queues listen again that a worker has shut down: shutdown(2) of a
- * listening socket, which many servers use to end their accept loops, ends
- * it for all who hold it, and stirs the places of its group. Puts the names
- * of Unix sockets back that a worker has removed, as many servers do at their
- * end. To be called when a worker has gone, and now and then. Returns 0, or
- * -1 and errno of the last that failed.
+ * Mend what the worker of a seat, which has gone, has left: make queues listen
+ * again that it has shut down, and put the names of Unix sockets back that it
+ * has removed, as many servers do at their end. What a worker that lives has
+ * shut down is found by the next listener_listen or listeners_steer. Returns
+ * 0, or -1 and errno of the last queue that failed.
  */
-int	 listeners_mend(struct listeners *ls);
+int	 listeners_mend(struct listeners *ls, int seat);
 
 /*
  * Close what workers of the seat have bound and don't serve: a socket that was

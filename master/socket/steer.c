@@ -83,11 +83,9 @@ steer_depth(int fd)
 	socklen_t len = sizeof(info), type_len = sizeof(int);
 	int type = 0, unread = 0;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0 &&
-	    type == SOCK_DGRAM)
-		return ioctl(fd, FIONREAD, &unread) == 0 && unread > 0;
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1 ||
-	    info.tcpi_state != TCP_LISTEN)
-		return 0;
-	return info.tcpi_unacked;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
+		return info.tcpi_state == TCP_LISTEN ? info.tcpi_unacked : 0;
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0 &&
+	    type == SOCK_DGRAM && ioctl(fd, FIONREAD, &unread) == 0 &&
+	    unread > 0;
 }

@@ -983,7 +983,7 @@ answer_unlink(struct call *c, const struct seccomp_data *data)
 	if (!is_valid(c))
 		return -1;
 	if (l == NULL || !unixpath_is_there(l->path) ||
-	    !listener_is_common(c->ls, l))
+	    !listener_is_common(l))
 		return pass(c);
 	return send_answer(c, 0, 0);
 }
