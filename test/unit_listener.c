@@ -604,6 +604,102 @@ releases(void)
 	listeners_free(&ls);
 }
 
+/* Tell whether the queue is found by its socket's inode. */
+static bool
+is_found(const struct listeners *ls, struct listener *l, int seat)
+{
+	const struct queue *q = listener_queue(l, seat);
+	struct listener *found;
+	struct stat st;
+
+	return fstat(q->fd, &st) == 0 &&
+	    listeners_by_inode(ls, st.st_ino, &found) == q && found == l;
+}
+
+static bool
+is_unknown(const struct listeners *ls, uint64_t inode)
+{
+	struct listener *l;
+
+	return listeners_by_inode(ls, inode, &l) == NULL && l == NULL;
+}
+
+static void
+inodes(void)
+{
+	struct address a = free_address("127.0.0.1", SOCK_STREAM);
+	struct address b = free_address("127.0.0.1", SOCK_STREAM);
+	struct address un;
+	struct listener *l, *bound, *path;
+	struct listeners ls;
+	uint64_t was;
+	int all = 1, fd;
+
+	listeners_init(&ls, 2, false);
+	ok(is_unknown(&ls, 1), "before there is a listener no inode is known");
+	l = listeners_open(&ls, &a);
+	ok(is_found(&ls, l, 0) && is_found(&ls, l, 1),
+	    "the queues of -l are found by their inodes");
+	listeners_grow(&ls, 40);
+	for (int i = 0; i < 40; i++)
+		all = all && is_found(&ls, l, i);
+	ok(all && ls.inodes.n == 40, "and all of them when there are more");
+	bound = listeners_bind(&ls, &b, NULL, 3, make(&b, 0));
+	was = bound->group.queue[3].inode;
+	ok(is_found(&ls, bound, 3), "what a worker binds is found");
+	fd = make(&b, 0);
+	ok(listeners_bind(&ls, &b, NULL, 3, fd) == NULL && errno == EEXIST &&
+	    is_found(&ls, bound, 3), "a seat has one socket");
+	close(fd);
+	listeners_release(&ls, 3, true);
+	ok(is_unknown(&ls, was) && ls.inodes.n == 40,
+	    "what is released is not found any more");
+	address_parse(&un, "unix:@unit-listener-inodes");
+	path = listeners_bind(&ls, &un, NULL, 0, make(&un, 0));
+	was = path->group.queue[0].inode;
+	ok(is_found(&ls, path, 0), "a Unix socket is found");
+	listener_lose(&ls, path);
+	ok(is_unknown(&ls, was), "until it is lost");
+	was = l->group.queue[39].inode;
+	listeners_complete(&ls, 1);
+	ok(is_found(&ls, l, 39) && !is_unknown(&ls, was),
+	    "a listener that is closed takes no other with it");
+	listeners_free(&ls);
+}
+
+static void
+inode_table(void)
+{
+	enum { N = 1000 };
+	static struct listener any;
+	struct listener *l = &any;
+	const struct inodes_entry *e;
+	struct inodes t;
+	int good = 0;
+
+	inodes_init(&t);
+	ok(inodes_find(&t, 7) == NULL, "an empty table has nothing");
+	inodes_remove(&t, 7);
+	for (int i = 0; i < N; i++)
+		inodes_put(&t, (uint64_t)i * 64, l, i);
+	for (int i = 0; i < N; i++)
+		good += (e = inodes_find(&t, (uint64_t)i * 64)) != NULL &&
+		    e->queue == i && e->listener == l;
+	ok(good == N && t.n == N && 2 * t.n <= t.nslots,
+	    "a thousand inodes are found");
+	for (int i = 0; i < N; i += 3)
+		inodes_remove(&t, (uint64_t)i * 64);
+	good = 0;
+	for (int i = 0; i < N; i++)
+		good += (inodes_find(&t, (uint64_t)i * 64) == NULL) ==
+		    (i % 3 == 0);
+	ok(good == N, "each that stays when a third is removed");
+	inodes_put(&t, 64, l, 5);
+	ok(inodes_find(&t, 64)->queue == 5 && t.n == N - (N + 2) / 3,
+	    "one that comes again replaces what was there");
+	inodes_free(&t);
+}
+
 static void
 missing(void)
 {
@@ -652,11 +748,13 @@ main(void)
 		even();
 		shut_down();
 		handed();
+		inodes();
 		grow_fails();
 		datagrams();
 		time_wait();
 		families();
 	}
+	inode_table();
 	releases();
 	missing();
 	strangers();

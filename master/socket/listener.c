@@ -39,6 +39,7 @@ int
 listeners_init(struct listeners *ls, int nseats, bool shared)
 {
 	memset(ls, 0, sizeof(*ls));
+	inodes_init(&ls->inodes);
 	ls->nseats = nseats;
 	ls->shared = shared || !steer_available();
 	ls->steered = calloc((size_t)nseats, sizeof(*ls->steered));
@@ -65,6 +66,7 @@ listeners_free(struct listeners *ls)
 		free_listener(ls->list[i]);
 	free(ls->list);
 	free(ls->steered);
+	inodes_free(&ls->inodes);
 	memset(ls, 0, sizeof(*ls));
 }
 
@@ -112,9 +114,20 @@ add_listener(struct listeners *ls, const struct address *a, bool inherited)
 	return l;
 }
 
+/* Close the queues of a listener from an index on. */
+static void
+shrink_listener(struct listeners *ls, struct listener *l, int n)
+{
+	for (int i = n; i < l->group.nqueues; i++)
+		if (l->group.queue[i].fd != -1)
+			inodes_remove(&ls->inodes, l->group.queue[i].inode);
+	group_shrink(&l->group, n);
+}
+
 static void
 remove_listener(struct listeners *ls, int i)
 {
+	shrink_listener(ls, ls->list[i], 0);
 	free_listener(ls->list[i]);
 	ls->n--;
 	memmove(&ls->list[i], &ls->list[i + 1],
@@ -153,15 +166,10 @@ struct queue *
 listeners_by_inode(const struct listeners *ls, uint64_t inode,
     struct listener **lp)
 {
-	for (int i = 0; i < ls->n; i++) {
-		*lp = ls->list[i];
-		for (int j = 0; j < (*lp)->group.nqueues; j++)
-			if ((*lp)->group.queue[j].fd != -1 &&
-			    (*lp)->group.queue[j].inode == inode)
-				return &(*lp)->group.queue[j];
-	}
-	*lp = NULL;
-	return NULL;
+	const struct inodes_entry *e = inodes_find(&ls->inodes, inode);
+
+	*lp = e == NULL ? NULL : e->listener;
+	return e == NULL ? NULL : &e->listener->group.queue[e->queue];
 }
 
 struct listener *
@@ -253,17 +261,41 @@ bind_socket(struct listeners *ls, struct listener *l, int fd)
 }
 
 static int
+note_inode(struct listeners *ls, struct listener *l, int seat, ino_t inode)
+{
+	const struct queue *q = listener_queue(l, seat);
+
+	return inodes_put(&ls->inodes, inode, l, (int)(q - l->group.queue));
+}
+
+static void
+close_queue(struct listeners *ls, struct listener *l, struct queue *q)
+{
+	if (q->fd == -1)
+		return;
+	inodes_remove(&ls->inodes, q->inode);
+	group_close(&l->group, q);
+}
+
+static int
 bind_queue(struct listeners *ls, struct listener *l, int seat, int fd)
 {
 	struct queue *q = listener_queue(l, seat);
 	struct stat st;
+	int error;
 
 	if (q->fd != -1) {
 		errno = EEXIST;
 		return -1;
 	}
-	if (fstat(fd, &st) == -1 || bind_socket(ls, l, fd) == -1)
+	if (fstat(fd, &st) == -1 || note_inode(ls, l, seat, st.st_ino) == -1)
 		return -1;
+	if (bind_socket(ls, l, fd) == -1) {
+		error = errno;
+		inodes_remove(&ls->inodes, st.st_ino);
+		errno = error;
+		return -1;
+	}
 	group_open(&l->group, seat, fd, st.st_ino);
 	if (!is_stream(l)) {
 		group_join(&l->group, q);
@@ -312,9 +344,9 @@ listeners_bind(struct listeners *ls, const struct address *a,
 }
 
 void
-listener_lose(struct listener *l)
+listener_lose(struct listeners *ls, struct listener *l)
 {
-	group_close(&l->group, listener_queue(l, 0));
+	close_queue(ls, l, listener_queue(l, 0));
 }
 
 bool
@@ -354,7 +386,7 @@ listener_listen(struct listeners *ls, struct listener *l, int seat,
 
 /* Make the seat's queue of a listener that -l gave, and listen. */
 static int
-open_queue(struct listeners *ls, struct listener *l, int seat)
+make_queue(struct listeners *ls, struct listener *l, int seat)
 {
 	int fd, error;
 
@@ -375,10 +407,10 @@ open_queue(struct listeners *ls, struct listener *l, int seat)
 
 /* Make the queues from a seat on of a listener that -l gave. */
 static int
-open_queues(struct listeners *ls, struct listener *l, int from)
+make_queues(struct listeners *ls, struct listener *l, int from)
 {
 	for (int i = from; i < l->group.nqueues; i++)
-		if (open_queue(ls, l, i) == -1)
+		if (make_queue(ls, l, i) == -1)
 			return -1;
 	return 0;
 }
@@ -405,7 +437,7 @@ grow_listener(struct listeners *ls, struct listener *l, int nseats)
 		return 0;
 	if (group_grow(&l->group, nseats) == -1)
 		return -1;
-	return l->handed ? open_queues(ls, l, ls->nseats) : 0;
+	return l->handed ? make_queues(ls, l, ls->nseats) : 0;
 }
 
 int
@@ -426,7 +458,7 @@ listeners_grow(struct listeners *ls, int nseats)
 	}
 	error = errno;
 	for (; i >= 0; i--)
-		group_shrink(&ls->list[i]->group, ls->nseats);
+		shrink_listener(ls, ls->list[i], ls->nseats);
 	errno = error;
 	return -1;
 }
@@ -448,7 +480,7 @@ open_listener(struct listeners *ls, const struct address *a,
 	if ((l = new_listener(ls, a, up)) == NULL)
 		return NULL;
 	l->handed = true;
-	if (open_queues(ls, l, 0) == -1) {
+	if (make_queues(ls, l, 0) == -1) {
 		error = errno;
 		remove_listener(ls, ls->n - 1);
 		errno = error;
@@ -528,6 +560,11 @@ listeners_inherit(struct listeners *ls, const struct address *a, int fd,
 	    (a->type == SOCK_STREAM && listen(fd, SOMAXCONN) == -1) ||
 	    (l = add_inherited(ls, a, name)) == NULL)
 		return NULL;
+	if (note_inode(ls, l, 0, st.st_ino) == -1) {
+		remove_listener(ls, ls->n - 1);
+		errno = ENOMEM;
+		return NULL;
+	}
 	group_open(&l->group, 0, fd, st.st_ino);
 	group_join(&l->group, listener_queue(l, 0));
 	return l;
@@ -573,13 +610,13 @@ is_connected(int fd)
 }
 
 static void
-release(struct listener *l, int seat, bool gone)
+release_queue(struct listeners *ls, struct listener *l, int seat, bool gone)
 {
 	struct queue *q = listener_queue(l, seat);
 
 	if (q->fd != -1 && q->place == -1 && q->seat == seat &&
 	    (gone || is_connected(q->fd)))
-		group_close(&l->group, q);
+		close_queue(ls, l, q);
 }
 
 void
@@ -590,7 +627,7 @@ listeners_release(struct listeners *ls, int seat, bool gone)
 
 		if (l->handed || !is_stream(l))
 			continue;
-		release(l, seat, gone);
+		release_queue(ls, l, seat, gone);
 		if (l->group.nopen == 0)
 			remove_listener(ls, i);
 	}

@@ -13,6 +13,7 @@
 
 #include "master/socket/address.h"
 #include "master/socket/group.h"
+#include "master/socket/inodes.h"
 #include "master/socket/unixpath.h"
 
 struct listener {
@@ -38,6 +39,7 @@ struct listeners {
 	bool	 shared;		/* one queue for all */
 	bool	*steered;		/* by seat: the last listeners_steer */
 	bool	 failed;		/* that one did, in part */
+	struct inodes inodes;		/* of all queues that have a socket */
 	unsigned complete;		/* the last whole generation; 0 */
 	int	 retries;		/* binds to an address in use that may
 					   be tried again, 10 ms later each */
@@ -118,7 +120,7 @@ struct listener *listeners_bind(struct listeners *ls, const struct address *a,
 
 /* Close the queue of a Unix socket that nobody can reach any more: all its
  * names have gone. A new one may be bound in its place. */
-void	 listener_lose(struct listener *l);
+void	 listener_lose(struct listeners *ls, struct listener *l);
 
 /* Note that a worker of the seat and generation asked for the listener. */
 void	 listener_ask(struct listener *l, int seat, unsigned generation);

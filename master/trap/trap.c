@@ -667,14 +667,14 @@ share_dup(struct call *c)
  * name back, so that all have one queue by it.
  */
 static int
-restore_name(struct listener *l)
+restore_name(struct listeners *ls, struct listener *l)
 {
 	if (l == NULL || l->path == NULL || listener_queue(l, 0)->fd == -1 ||
 	    unixpath_restore(l->path) == 0)
 		return 0;
 	if (errno != ENOENT || l->inherited)
 		return -1;
-	listener_lose(l);
+	listener_lose(ls, l);
 	return 0;
 }
 
@@ -703,7 +703,7 @@ share(struct call *c, bool known)
 	if (!may_bind(c) && (l == NULL || !l->handed))
 		return refuse(c, l, EACCES,
 		    ": a privileged port; give it to crr with -l");
-	if (restore_name(l) == -1)
+	if (restore_name(c->ls, l) == -1)
 		return refuse_bind(c, errno);
 	q = l == NULL ? NULL : listener_queue(l, c->seat);
 	if (q != NULL && q->fd != -1)
