@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "master/order.h"
+#include "master/socket/served.h"
 #include "master/steering.h"
 
 void
@@ -83,7 +84,7 @@ end_reload(struct master *m, enum reload_outcome outcome, int64_t now_ms)
 		log_warnx("reload failed: %s", why);
 	} else {
 		steering_close_stranded(&m->steering);
-		listeners_complete(&m->listeners, m->reload.generation);
+		served_complete(&m->listeners, m->reload.generation);
 		order_tell(m, CRR_EVENT_RELOAD_COMPLETE, n, "");
 	}
 	clients_reloaded(&m->clients, m->reload.run, why);
@@ -133,7 +134,7 @@ order_turn(struct master *m, int64_t now_ms)
 	steering_turn(&m->steering);
 	if (!m->life.settled && pool_settled(&m->pool)) {
 		m->life.settled = true;
-		listeners_complete(&m->listeners, 1);
+		served_complete(&m->listeners, 1);
 	}
 	check_scaled(m);
 	m->orders.next_ms = reload_deadline(&m->reload, &m->pool, now_ms);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "master/control/notify.h"
 #include "master/ready.h"
+#include "master/socket/served.h"
 
 enum {
 	HANDED_MS = 1000,		/* alive for so long is ready, for one
@@ -49,9 +50,9 @@ ready_listens(struct master *m, struct worker *w, struct listener *l,
     pid_t pid, int64_t now_ms)
 {
 	w->process.listen_pid = pid;
-	listener_hear(&m->listeners, l, w->seat, w->process.group);
+	served_hear(&m->listeners, l, w->seat, w->process.group);
 	if (m->plan.rules.ready == WORKER_READY_LISTEN &&
-	    listeners_heard(&m->listeners, w->seat, w->process.group))
+	    served_is_heard(&m->listeners, w->seat, w->process.group))
 		ready_up(m, w, now_ms);
 }
 
@@ -87,7 +88,7 @@ ready_note_missing(struct master *m, struct worker *w)
 	char text[WORKER_REFUSED_MAX];
 
 	if (m->plan.rules.ready == WORKER_READY_LISTEN && w->process.listen_pid != 0 &&
-	    listeners_missing(&m->listeners, w->seat, w->process.group, text,
+	    served_tell_missing(&m->listeners, w->seat, w->process.group, text,
 	    sizeof(text)) > 0)
 		snprintf(w->missing, sizeof(w->missing), "%s", text);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "master/socket/listener.h"
+#include "master/socket/served.h"
 #include "master/socket/steer.h"
 #include "test/tap.h"
 
@@ -508,20 +509,20 @@ expire(void)
 	serve(&ls, &a, 0)->generation = 1;
 	l = serve(&ls, &b, 0);
 	l->generation = 2;
-	listener_hear(&ls, l, 0, 41);
+	served_hear(&ls, l, 0, 41);
 	listeners_open(&ls, &c);
-	listeners_complete(&ls, 2);
+	served_complete(&ls, 2);
 	ok(ls.n == 2 && listeners_find(&ls, &a) == NULL &&
 	    connect_to(&a) == -1,
 	    "a listener that the generation didn't ask for is closed");
 	ok(listeners_find(&ls, &b) == l && count(l, &b, 5, got) == 5,
 	    "one that it did is kept");
 	ok(listeners_find(&ls, &c) != NULL, "as is -l's");
-	ok(!listeners_heard(&ls, 1, 42),
+	ok(!served_is_heard(&ls, 1, 42),
 	    "the next worker is expected to listen on it");
-	listener_hear(&ls, l, 1, 42);
-	ok(listeners_heard(&ls, 1, 42) && !listeners_heard(&ls, 0, 42) &&
-	    !listeners_heard(&ls, 1, 43), "and is heard when it does");
+	served_hear(&ls, l, 1, 42);
+	ok(served_is_heard(&ls, 1, 42) && !served_is_heard(&ls, 0, 42) &&
+	    !served_is_heard(&ls, 1, 43), "and is heard when it does");
 	listeners_free(&ls);
 }
 
@@ -661,7 +662,7 @@ inodes(void)
 	listener_lose(&ls, path);
 	ok(is_unknown(&ls, was), "until it is lost");
 	was = l->group.queue[39].inode;
-	listeners_complete(&ls, 1);
+	served_complete(&ls, 1);
 	ok(is_found(&ls, l, 39) && !is_unknown(&ls, was),
 	    "a listener that is closed takes no other with it");
 	listeners_free(&ls);
@@ -713,27 +714,27 @@ missing(void)
 	listeners_init(&ls, 3, false);
 	one = serve(&ls, &a, 0);
 	listener_ask(one, 0, 1);
-	listener_hear(&ls, one, 0, 6);
-	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 0,
+	served_hear(&ls, one, 0, 6);
+	ok(served_tell_missing(&ls, 1, 7, text, sizeof(text)) == 0,
 	    "before a generation is whole nothing is missing");
-	listeners_complete(&ls, 1);
+	served_complete(&ls, 1);
 	other = serve(&ls, &b, 0);
 	listener_ask(other, 0, 1);
-	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 1,
+	ok(served_tell_missing(&ls, 1, 7, text, sizeof(text)) == 1,
 	    "what is only bound is not missing");
-	listener_hear(&ls, other, 0, 6);
+	served_hear(&ls, other, 0, 6);
 	address_format(&a, on, sizeof(on));
 	address_format(&b, not, sizeof(not));
 	snprintf(want, sizeof(want), "does not listen on %s", on);
-	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 2 &&
+	ok(served_tell_missing(&ls, 1, 7, text, sizeof(text)) == 2 &&
 	    strcmp(text, want) == 0, "the first that is missing is named");
-	listener_hear(&ls, one, 1, 7);
+	served_hear(&ls, one, 1, 7);
 	snprintf(want, sizeof(want), "listens on %s but not on %s", on, not);
-	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 1 &&
+	ok(served_tell_missing(&ls, 1, 7, text, sizeof(text)) == 1 &&
 	    strcmp(text, want) == 0, "beside one that is not");
-	listener_hear(&ls, other, 1, 7);
-	ok(listeners_missing(&ls, 1, 7, text, sizeof(text)) == 0 &&
-	    listeners_heard(&ls, 1, 7), "none is in the end");
+	served_hear(&ls, other, 1, 7);
+	ok(served_tell_missing(&ls, 1, 7, text, sizeof(text)) == 0 &&
+	    served_is_heard(&ls, 1, 7), "none is in the end");
 	listeners_free(&ls);
 }
 

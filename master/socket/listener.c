@@ -124,14 +124,14 @@ shrink_listener(struct listeners *ls, struct listener *l, int n)
 	group_shrink(&l->group, n);
 }
 
-static void
-remove_listener(struct listeners *ls, int i)
+void
+listeners_remove(struct listeners *ls, int index)
 {
-	shrink_listener(ls, ls->list[i], 0);
-	free_listener(ls->list[i]);
+	shrink_listener(ls, ls->list[index], 0);
+	free_listener(ls->list[index]);
 	ls->n--;
-	memmove(&ls->list[i], &ls->list[i + 1],
-	    (size_t)(ls->n - i) * sizeof(ls->list[0]));
+	memmove(&ls->list[index], &ls->list[index + 1],
+	    (size_t)(ls->n - index) * sizeof(ls->list[0]));
 }
 
 struct listener *
@@ -315,7 +315,7 @@ new_listener(struct listeners *ls, const struct address *a,
 	if ((l = add_listener(ls, a, false)) == NULL || up == NULL)
 		return l;
 	if ((l->path = malloc(sizeof(*l->path))) == NULL) {
-		remove_listener(ls, ls->n - 1);
+		listeners_remove(ls, ls->n - 1);
 		return NULL;
 	}
 	*l->path = *up;
@@ -336,7 +336,7 @@ listeners_bind(struct listeners *ls, const struct address *a,
 	if (bind_queue(ls, l, seat, fd) == -1) {
 		error = errno;
 		if (ls->n > n)
-			remove_listener(ls, n);
+			listeners_remove(ls, n);
 		errno = error;
 		return NULL;
 	}
@@ -353,6 +353,16 @@ bool
 listener_is_common(const struct listener *l)
 {
 	return l->handed || l->served || l->nasked > 1;
+}
+
+void
+listener_ask(struct listener *l, int seat, unsigned generation)
+{
+	if (l->generation < generation)
+		l->generation = generation;
+	l->nasked += (generation != 0) - (l->asked[seat] != 0);
+	l->asked[seat] = generation;
+	listener_queue(l, seat)->seat = seat;
 }
 
 /* A name that one worker alone had and has removed stays removed. */
@@ -482,7 +492,7 @@ open_listener(struct listeners *ls, const struct address *a,
 	l->handed = true;
 	if (make_queues(ls, l, 0) == -1) {
 		error = errno;
-		remove_listener(ls, ls->n - 1);
+		listeners_remove(ls, ls->n - 1);
 		errno = error;
 		return NULL;
 	}
@@ -542,7 +552,7 @@ add_inherited(struct listeners *ls, const struct address *a, const char *name)
 			unixpath_remove(&up);
 		if (l->name != NULL)
 			return l;
-		remove_listener(ls, ls->n - 1);
+		listeners_remove(ls, ls->n - 1);
 		return NULL;
 	}
 	unixpath_close(&up);
@@ -561,7 +571,7 @@ listeners_inherit(struct listeners *ls, const struct address *a, int fd,
 	    (l = add_inherited(ls, a, name)) == NULL)
 		return NULL;
 	if (note_inode(ls, l, 0, st.st_ino) == -1) {
-		remove_listener(ls, ls->n - 1);
+		listeners_remove(ls, ls->n - 1);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -629,115 +639,6 @@ listeners_release(struct listeners *ls, int seat, bool gone)
 			continue;
 		release_queue(ls, l, seat, gone);
 		if (l->group.nopen == 0)
-			remove_listener(ls, i);
+			listeners_remove(ls, i);
 	}
-}
-
-static bool
-is_missing(const struct listener *l, int seat, pid_t leader)
-{
-	return l->served && !l->handed && l->heard[seat] != leader;
-}
-
-bool
-listeners_heard(const struct listeners *ls, int seat, pid_t leader)
-{
-	for (int i = 0; i < ls->n; i++)
-		if (is_missing(ls->list[i], seat, leader))
-			return false;
-	return true;
-}
-
-int
-listeners_missing(const struct listeners *ls, int seat, pid_t leader,
-    char *text, size_t size)
-{
-	char on[ADDRESS_TEXT_MAX] = "", not[ADDRESS_TEXT_MAX] = "";
-	int n = 0;
-
-	for (int i = ls->n - 1; i >= 0; i--) {
-		const struct listener *l = ls->list[i];
-
-		if (l->heard[seat] == leader)
-			address_format(&l->address, on, sizeof(on));
-		if (!is_missing(l, seat, leader))
-			continue;
-		address_format(&l->address, not, sizeof(not));
-		n++;
-	}
-	if (n > 0 && on[0] != '\0')
-		snprintf(text, size, "listens on %s but not on %s", on, not);
-	else if (n > 0)
-		snprintf(text, size, "does not listen on %s", not);
-	return n;
-}
-
-/* How many seats' workers of a generation asked for the listener. */
-static int
-count_asked(const struct listeners *ls, const struct listener *l,
-    unsigned generation)
-{
-	int n = 0;
-
-	for (int i = 0; i < ls->nseats; i++)
-		n += l->asked[i] == generation;
-	return n;
-}
-
-static bool
-is_heard(const struct listeners *ls, const struct listener *l)
-{
-	for (int i = 0; i < ls->nseats; i++)
-		if (l->heard[i] != 0)
-			return true;
-	return false;
-}
-
-/* What all workers of the last whole generation serve is what most of it
- * asked for, and somebody listens on. */
-static void
-judge(struct listeners *ls)
-{
-	int most = 0;
-
-	for (int i = 0; i < ls->n; i++) {
-		int n = count_asked(ls, ls->list[i], ls->complete);
-
-		if (!ls->list[i]->handed && n > most)
-			most = n;
-	}
-	for (int i = 0; i < ls->n; i++)
-		ls->list[i]->served = ls->list[i]->handed ||
-		    (is_heard(ls, ls->list[i]) &&
-		    count_asked(ls, ls->list[i], ls->complete) == most);
-}
-
-void
-listener_ask(struct listener *l, int seat, unsigned generation)
-{
-	if (l->generation < generation)
-		l->generation = generation;
-	l->nasked += (generation != 0) - (l->asked[seat] != 0);
-	l->asked[seat] = generation;
-	listener_queue(l, seat)->seat = seat;
-}
-
-void
-listener_hear(struct listeners *ls, struct listener *l, int seat, pid_t leader)
-{
-	l->heard[seat] = leader;
-	/* Its first address made the worker ready; here is another. */
-	if (l->asked[seat] == ls->complete)
-		judge(ls);
-}
-
-void
-listeners_complete(struct listeners *ls, unsigned generation)
-{
-	for (int i = ls->n - 1; i >= 0; i--)
-		if (!ls->list[i]->handed &&
-		    ls->list[i]->generation < generation)
-			remove_listener(ls, i);
-	ls->complete = generation;
-	judge(ls);
 }

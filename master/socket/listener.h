@@ -101,6 +101,10 @@ bool	 listener_is_common(const struct listener *l);
 /* Tell whether a listener has a Unix path. */
 bool	 listeners_have_path(const struct listeners *ls);
 
+/* Close a listener, the list's index'th, and remove its path if that is ours
+ * still. The ones behind it move up. */
+void	 listeners_remove(struct listeners *ls, int index);
+
 /* The queue that a seat accepts from. Never NULL; its fd may be -1. */
 struct queue *listener_queue(const struct listener *l, int seat);
 
@@ -162,29 +166,5 @@ void	 listeners_release(struct listeners *ls, int seat, bool gone);
  * shared. TCP: tcpi_unacked of TCP_INFO (Linux). Datagrams that nobody has
  * read count as one. */
 unsigned listeners_depth(const struct listeners *ls, int seat);
-
-/* Note that a worker, known by its leader's pid, listens in a seat. */
-void	 listener_hear(struct listeners *ls, struct listener *l, int seat,
-	    pid_t leader);
-
-/* Tell whether a worker listens on all that a whole generation served, -l's
- * apart. */
-bool	 listeners_heard(const struct listeners *ls, int seat, pid_t leader);
-
-/*
- * The number of addresses that listeners_heard misses. If there are any, text
- * says what the worker does and what it does not: "listens on 127.0.0.1:80 but
- * not on 127.0.0.1:81".
- */
-int	 listeners_missing(const struct listeners *ls, int seat, pid_t leader,
-	    char *text, size_t size);
-
-/*
- * All workers are of a generation now: close the listeners, -l's apart, that
- * it did not ask for, and expect the next one to listen on those that as many
- * of its workers asked for as for any: not on what has a worker's id or pid
- * in its name, nor on what is only bound.
- */
-void	 listeners_complete(struct listeners *ls, unsigned generation);
 
 #endif
