@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "master/order.h"
+#include "master/socket/handed.h"
 #include "master/socket/served.h"
 #include "master/steering.h"
 
@@ -53,7 +54,7 @@ order_reset(struct master *m, int64_t now_ms)
 int
 order_scale(struct master *m, int n, int64_t now_ms)
 {
-	if (listeners_grow(&m->listeners, n + m->pool.surge) == -1 ||
+	if (handed_grow(&m->listeners, n + m->pool.surge) == -1 ||
 	    pool_want(&m->pool, n) == -1)
 		return -1;
 	m->plan.launch.workers = n;

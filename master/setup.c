@@ -17,6 +17,7 @@
 #include "master/control/notify.h"
 #include "master/setup.h"
 #include "master/signals.h"
+#include "master/socket/handed.h"
 #include "master/trap/trap.h"
 #include "master/worker/family.h"
 
@@ -150,8 +151,8 @@ open_listener(struct master *m, const struct address *a, const char *name,
 	int error;
 
 	address_format(a, text, sizeof(text));
-	if (fd == -1 ? listeners_open(&m->listeners, a) != NULL :
-	    listeners_inherit(&m->listeners, a, fd, name) != NULL)
+	if (fd == -1 ? handed_open(&m->listeners, a) != NULL :
+	    handed_inherit(&m->listeners, a, fd, name) != NULL)
 		return;
 	error = errno;
 	control_close(&m->control);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "master/socket/handed.h"
 #include "master/socket/listener.h"
 #include "master/socket/served.h"
 #include "master/socket/steer.h"
@@ -217,7 +218,7 @@ in_use(const struct address *a, int reuseport, bool listening)
 	listeners_init(&ls, 2, false);
 	errno = 0;
 	result = serve(&ls, a, 0) == NULL && errno == EADDRINUSE &&
-	    ls.n == 0 && listeners_open(&ls, a) == NULL &&
+	    ls.n == 0 && handed_open(&ls, a) == NULL &&
 	    errno == EADDRINUSE && ls.n == 0;
 	listeners_free(&ls);
 	close(fd);
@@ -430,7 +431,7 @@ handed(void)
 	int got[4], flags;
 
 	listeners_init(&ls, 2, false);
-	l = listeners_open(&ls, &a);
+	l = handed_open(&ls, &a);
 	ok(l != NULL && l->handed && l->group.nqueues == 2 &&
 	    l->group.nplaces == 2,
 	    "-l opens a queue for each seat");
@@ -438,10 +439,10 @@ handed(void)
 	ok((flags & O_NONBLOCK) == 0 &&
 	    fcntl(l->group.queue[1].fd, F_GETFD) == FD_CLOEXEC,
 	    "blocking and close-on-exec");
-	ok(listeners_open(&ls, &a) == NULL && errno == EEXIST,
+	ok(handed_open(&ls, &a) == NULL && errno == EEXIST,
 	    "the same twice is an error");
 	other = serve(&ls, &b, 1);
-	ok(listeners_grow(&ls, 4) == 0 && l->group.nqueues == 4 &&
+	ok(handed_grow(&ls, 4) == 0 && l->group.nqueues == 4 &&
 	    l->group.nplaces == 4 && other->group.nqueues == 4 &&
 	    other->group.nplaces == 1,
 	    "more seats have their queues at once");
@@ -450,10 +451,10 @@ handed(void)
 	    "and can be steered to");
 	ok(count(other, &b, 50, got) == 50 && got[1] == 50,
 	    "a listener that none of them serves stays as it was");
-	ok(listeners_grow(&ls, 3) == 0 && ls.nseats == 4,
+	ok(handed_grow(&ls, 3) == 0 && ls.nseats == 4,
 	    "seats are never taken away");
 	address_parse(&un, "unix:/nowhere/sock");
-	ok(listeners_open(&ls, &un) == NULL && errno == ENOENT,
+	ok(handed_open(&ls, &un) == NULL && errno == ENOENT,
 	    "a Unix path needs a directory");
 	listeners_free(&ls);
 }
@@ -481,15 +482,15 @@ grow_fails(void)
 	int got[3];
 
 	listeners_init(&ls, 2, false);
-	l = listeners_open(&ls, &a);
-	listeners_open(&ls, &b);
+	l = handed_open(&ls, &a);
+	handed_open(&ls, &b);
 	limit_descriptors(1);
-	ok(listeners_grow(&ls, 3) == -1 && errno == EMFILE,
+	ok(handed_grow(&ls, 3) == -1 && errno == EMFILE,
 	    "without descriptors for all listeners, seats can't grow");
 	limit_descriptors(-1);
 	ok(ls.nseats == 2 && l->group.nqueues == 2 && l->group.nplaces == 2,
 	    "and nothing has changed");
-	ok(listeners_grow(&ls, 3) == 0 && steer_to(&ls, "001") &&
+	ok(handed_grow(&ls, 3) == 0 && steer_to(&ls, "001") &&
 	    count(l, &a, 50, got) == 50 && got[2] == 50,
 	    "later they can");
 	listeners_free(&ls);
@@ -510,7 +511,7 @@ expire(void)
 	l = serve(&ls, &b, 0);
 	l->generation = 2;
 	served_hear(&ls, l, 0, 41);
-	listeners_open(&ls, &c);
+	handed_open(&ls, &c);
 	served_complete(&ls, 2);
 	ok(ls.n == 2 && listeners_find(&ls, &a) == NULL &&
 	    connect_to(&a) == -1,
@@ -574,7 +575,7 @@ one_queue(void)
 	ok(bind(fd, &a.u.sa, a.len) == -1,
 	    "a stranger's SO_REUSEPORT doesn't get into it");
 	close(fd);
-	ok(listeners_grow(&ls, 9) == 0 && l->group.nqueues == 1,
+	ok(handed_grow(&ls, 9) == 0 && l->group.nqueues == 1,
 	    "and it stays one");
 	listeners_free(&ls);
 }
@@ -638,10 +639,10 @@ inodes(void)
 
 	listeners_init(&ls, 2, false);
 	ok(is_unknown(&ls, 1), "before there is a listener no inode is known");
-	l = listeners_open(&ls, &a);
+	l = handed_open(&ls, &a);
 	ok(is_found(&ls, l, 0) && is_found(&ls, l, 1),
 	    "the queues of -l are found by their inodes");
-	listeners_grow(&ls, 40);
+	handed_grow(&ls, 40);
 	for (int i = 0; i < 40; i++)
 		all = all && is_found(&ls, l, i);
 	ok(all && ls.inodes.n == 40, "and all of them when there are more");

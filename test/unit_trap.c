@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "master/socket/handed.h"
 #include "master/socket/listener.h"
 #include "master/trap/trap.h"
 #include "test/tap.h"
@@ -869,7 +870,7 @@ refusals(void)
 	end(&c);
 	close(fd);
 
-	listeners_open(&ls, &six);
+	handed_open(&ls, &six);
 	c = spawn(0, serve, &four);
 	snprintf(text, sizeof(text), "-l 0.0.0.0:%u", address_port(&a));
 	ok(told(&c) == EADDRINUSE && c.refused == 1 &&
@@ -912,7 +913,7 @@ privileges(void)
 		end(&c);
 		listeners_free(&ls);
 		listeners_init(&ls, 3, false);
-		listeners_open(&ls, &a);
+		handed_open(&ls, &a);
 		c = spawn(0, serve_as_nobody, &a);
 		ok(told(&c) == 0 && reaches(&c, &a), "unless -l gives it");
 		end(&c);

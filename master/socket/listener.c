@@ -3,7 +3,6 @@
 
 #include <netinet/in.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -91,16 +90,30 @@ grow_heard(struct listener *l, int had, int n)
 	return 0;
 }
 
-static struct listener *
-add_listener(struct listeners *ls, const struct address *a, bool inherited)
+int
+listener_grow(const struct listeners *ls, struct listener *l, int nseats)
 {
-	struct listener **list, *l;
+	if (grow_heard(l, ls->nseats, nseats) == -1)
+		return -1;
+	return is_group(ls, l) ? group_grow(&l->group, nseats) : 0;
+}
 
-	list = realloc(ls->list, (size_t)(ls->n + 1) * sizeof(*list));
-	if (list == NULL)
-		return NULL;
-	ls->list = list;
-	if ((l = calloc(1, sizeof(*l))) == NULL)
+void
+listener_shrink(struct listeners *ls, struct listener *l, int nseats)
+{
+	for (int i = nseats; i < l->group.nqueues; i++)
+		if (l->group.queue[i].fd != -1)
+			inodes_remove(&ls->inodes, l->group.queue[i].inode);
+	group_shrink(&l->group, nseats);
+}
+
+static struct listener *
+make_listener(const struct listeners *ls, const struct address *a,
+    bool inherited)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
 		return NULL;
 	l->address = *a;
 	l->inherited = l->handed = inherited;
@@ -110,24 +123,37 @@ add_listener(struct listeners *ls, const struct address *a, bool inherited)
 		free_listener(l);
 		return NULL;
 	}
-	ls->list[ls->n++] = l;
 	return l;
 }
 
-/* Close the queues of a listener from an index on. */
-static void
-shrink_listener(struct listeners *ls, struct listener *l, int n)
+struct listener *
+listeners_add(struct listeners *ls, const struct address *a,
+    struct unixpath *up, bool inherited)
 {
-	for (int i = n; i < l->group.nqueues; i++)
-		if (l->group.queue[i].fd != -1)
-			inodes_remove(&ls->inodes, l->group.queue[i].inode);
-	group_shrink(&l->group, n);
+	struct listener **list, *l;
+
+	list = realloc(ls->list, (size_t)(ls->n + 1) * sizeof(*list));
+	if (list == NULL)
+		return NULL;
+	ls->list = list;
+	if ((l = make_listener(ls, a, inherited)) == NULL)
+		return NULL;
+	if (up != NULL) {
+		if ((l->path = malloc(sizeof(*l->path))) == NULL) {
+			free_listener(l);
+			return NULL;
+		}
+		*l->path = *up;
+		unixpath_init(up);
+	}
+	ls->list[ls->n++] = l;
+	return l;
 }
 
 void
 listeners_remove(struct listeners *ls, int index)
 {
-	shrink_listener(ls, ls->list[index], 0);
+	listener_shrink(ls, ls->list[index], 0);
 	free_listener(ls->list[index]);
 	ls->n--;
 	memmove(&ls->list[index], &ls->list[index + 1],
@@ -202,9 +228,8 @@ listener_queue(const struct listener *l, int seat)
 	return group_queue(&l->group, seat);
 }
 
-/* Wait a little for what is on its way out. */
-static bool
-may_retry(struct listeners *ls)
+bool
+listeners_may_retry(struct listeners *ls)
 {
 	const struct timespec pause = { .tv_nsec = 10000000L };
 
@@ -223,7 +248,7 @@ bind_unix(struct listeners *ls, struct listener *l, int fd)
 	if (l->path != NULL)
 		return unixpath_bind(l->path, fd, a->u.un.sun_path);
 	while (bind(fd, &a->u.sa, a->len) == -1)
-		if (!may_retry(ls))
+		if (!listeners_may_retry(ls))
 			return -1;
 	return 0;
 }
@@ -253,7 +278,7 @@ bind_socket(struct listeners *ls, struct listener *l, int fd)
 	if (set_option(fd, SOL_SOCKET, SO_REUSEPORT, !first) == -1 && !first)
 		return -1;
 	while (bind(fd, &a->u.sa, a->len) == -1)
-		if (!may_retry(ls))
+		if (!listeners_may_retry(ls))
 			return -1;
 	if (first && is_group(ls, l))
 		return set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
@@ -277,8 +302,8 @@ close_queue(struct listeners *ls, struct listener *l, struct queue *q)
 	group_close(&l->group, q);
 }
 
-static int
-bind_queue(struct listeners *ls, struct listener *l, int seat, int fd)
+int
+listener_bind(struct listeners *ls, struct listener *l, int seat, int fd)
 {
 	struct queue *q = listener_queue(l, seat);
 	struct stat st;
@@ -305,22 +330,16 @@ bind_queue(struct listeners *ls, struct listener *l, int seat, int fd)
 	return 0;
 }
 
-/* Make a listener, which takes the path over. */
-static struct listener *
-new_listener(struct listeners *ls, const struct address *a,
-    struct unixpath *up)
+int
+listener_put(struct listeners *ls, struct listener *l, int fd)
 {
-	struct listener *l;
+	struct stat st;
 
-	if ((l = add_listener(ls, a, false)) == NULL || up == NULL)
-		return l;
-	if ((l->path = malloc(sizeof(*l->path))) == NULL) {
-		listeners_remove(ls, ls->n - 1);
-		return NULL;
-	}
-	*l->path = *up;
-	unixpath_init(up);
-	return l;
+	if (fstat(fd, &st) == -1 || note_inode(ls, l, 0, st.st_ino) == -1)
+		return -1;
+	group_open(&l->group, 0, fd, st.st_ino);
+	group_join(&l->group, listener_queue(l, 0));
+	return 0;
 }
 
 struct listener *
@@ -331,9 +350,9 @@ listeners_bind(struct listeners *ls, const struct address *a,
 	int n = ls->n, error;
 
 	if ((l = listeners_find(ls, a)) == NULL &&
-	    (l = new_listener(ls, a, up)) == NULL)
+	    (l = listeners_add(ls, a, up, false)) == NULL)
 		return NULL;
-	if (bind_queue(ls, l, seat, fd) == -1) {
+	if (listener_bind(ls, l, seat, fd) == -1) {
 		error = errno;
 		if (ls->n > n)
 			listeners_remove(ls, n);
@@ -392,192 +411,6 @@ listener_listen(struct listeners *ls, struct listener *l, int seat,
     int backlog)
 {
 	return group_listen(&l->group, seat, backlog, ls->steered);
-}
-
-/* Make the seat's queue of a listener that -l gave, and listen. */
-static int
-make_queue(struct listeners *ls, struct listener *l, int seat)
-{
-	int fd, error;
-
-	fd = socket(l->address.u.sa.sa_family,
-	    l->address.type | SOCK_CLOEXEC, 0);
-	if (fd == -1)
-		return -1;
-	if (bind_queue(ls, l, seat, fd) == -1) {
-		error = errno;
-		close(fd);
-		errno = error;
-		return -1;
-	}
-	if (!is_stream(l))
-		return 0;
-	return listener_listen(ls, l, seat, GROUP_BACKLOG_MIN);
-}
-
-/* Make the queues from a seat on of a listener that -l gave. */
-static int
-make_queues(struct listeners *ls, struct listener *l, int from)
-{
-	for (int i = from; i < l->group.nqueues; i++)
-		if (make_queue(ls, l, i) == -1)
-			return -1;
-	return 0;
-}
-
-static int
-grow_steered(struct listeners *ls, int nseats)
-{
-	bool *steered = realloc(ls->steered, (size_t)nseats);
-
-	if (steered == NULL)
-		return -1;
-	for (int i = ls->nseats; i < nseats; i++)
-		steered[i] = false;
-	ls->steered = steered;
-	return 0;
-}
-
-static int
-grow_listener(struct listeners *ls, struct listener *l, int nseats)
-{
-	if (grow_heard(l, ls->nseats, nseats) == -1)
-		return -1;
-	if (!is_group(ls, l))
-		return 0;
-	if (group_grow(&l->group, nseats) == -1)
-		return -1;
-	return l->handed ? make_queues(ls, l, ls->nseats) : 0;
-}
-
-int
-listeners_grow(struct listeners *ls, int nseats)
-{
-	int i, error;
-
-	if (nseats <= ls->nseats)
-		return 0;
-	if (grow_steered(ls, nseats) == -1)
-		return -1;
-	for (i = 0; i < ls->n; i++)
-		if (grow_listener(ls, ls->list[i], nseats) == -1)
-			break;
-	if (i == ls->n) {
-		ls->nseats = nseats;
-		return 0;
-	}
-	error = errno;
-	for (; i >= 0; i--)
-		shrink_listener(ls, ls->list[i], ls->nseats);
-	errno = error;
-	return -1;
-}
-
-static struct listener *
-open_listener(struct listeners *ls, const struct address *a,
-    struct unixpath *up)
-{
-	struct listener *l;
-	int error;
-
-	if (listeners_find(ls, a) != NULL) {
-		errno = EEXIST;
-		return NULL;
-	}
-	while (up != NULL && unixpath_clear(up, a->type) == -1)
-		if (!may_retry(ls))
-			return NULL;
-	if ((l = new_listener(ls, a, up)) == NULL)
-		return NULL;
-	l->handed = true;
-	if (make_queues(ls, l, 0) == -1) {
-		error = errno;
-		listeners_remove(ls, ls->n - 1);
-		errno = error;
-		return NULL;
-	}
-	return l;
-}
-
-/* Note in the address which directory its path is in. */
-static int
-open_path(struct unixpath *up, struct address *a)
-{
-	if (unixpath_open(up, address_path(a)) == -1)
-		return -1;
-	a->dir_dev = up->dir_dev;
-	a->dir_ino = up->dir_ino;
-	return 0;
-}
-
-struct listener *
-listeners_open(struct listeners *ls, const struct address *a)
-{
-	struct address known = *a;
-	struct unixpath up;
-	struct listener *l;
-	int error;
-
-	if (address_path(a) == NULL)
-		return open_listener(ls, a, NULL);
-	if (open_path(&up, &known) == -1)
-		return NULL;
-	l = open_listener(ls, &known, &up);
-	error = errno;
-	unixpath_close(&up);
-	errno = error;
-	return l;
-}
-
-/* One that came from a service manager, complete but for its queue. */
-static struct listener *
-add_inherited(struct listeners *ls, const struct address *a, const char *name)
-{
-	struct address known = *a;
-	struct unixpath up;
-	struct listener *l;
-
-	unixpath_init(&up);
-	if (address_path(a) != NULL && open_path(&up, &known) == -1)
-		unixpath_init(&up);
-	if (listeners_find(ls, &known) != NULL)
-		errno = EEXIST;
-	else if ((l = add_listener(ls, &known, true)) != NULL) {
-		l->name = strdup(name);
-		if (up.dir_fd != -1 && unixpath_lend(&up) == 0)
-			l->path = malloc(sizeof(*l->path));
-		if (l->path != NULL)
-			*l->path = up;
-		else
-			unixpath_remove(&up);
-		if (l->name != NULL)
-			return l;
-		listeners_remove(ls, ls->n - 1);
-		return NULL;
-	}
-	unixpath_close(&up);
-	return NULL;
-}
-
-struct listener *
-listeners_inherit(struct listeners *ls, const struct address *a, int fd,
-    const char *name)
-{
-	struct listener *l;
-	struct stat st;
-
-	if (fstat(fd, &st) == -1 || fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
-	    (a->type == SOCK_STREAM && listen(fd, SOMAXCONN) == -1) ||
-	    (l = add_inherited(ls, a, name)) == NULL)
-		return NULL;
-	if (note_inode(ls, l, 0, st.st_ino) == -1) {
-		listeners_remove(ls, ls->n - 1);
-		errno = ENOMEM;
-		return NULL;
-	}
-	group_open(&l->group, 0, fd, st.st_ino);
-	group_join(&l->group, listener_queue(l, 0));
-	return l;
 }
 
 int

@@ -55,27 +55,6 @@ int	 listeners_init(struct listeners *ls, int nseats, bool shared);
 /* Close all, and remove Unix paths that are still ours. */
 void	 listeners_free(struct listeners *ls);
 
-/*
- * Make room for more seats; listeners given by -l get their sockets at once.
- * Never takes seats away. Returns 0 or -1 and errno, nothing changed.
- */
-int	 listeners_grow(struct listeners *ls, int nseats);
-
-/*
- * Open an address given by -l: its queues for all seats, blocking,
- * close-on-exec and listening. Returns it, or NULL and errno.
- */
-struct listener *listeners_open(struct listeners *ls, const struct address *a);
-
-/*
- * Keep a socket that a service manager gave us, to be handed to all workers:
- * one queue for all, made to listen where it does not yet. Its address is a,
- * as getsockname tells; its name for workers is copied. Takes fd over if it
- * succeeds. Returns the listener, or NULL and errno.
- */
-struct listener *listeners_inherit(struct listeners *ls,
-	    const struct address *a, int fd, const char *name);
-
 /* The listener of an address, or NULL. */
 struct listener *listeners_find(const struct listeners *ls,
 	    const struct address *a);
@@ -100,10 +79,6 @@ bool	 listener_is_common(const struct listener *l);
 
 /* Tell whether a listener has a Unix path. */
 bool	 listeners_have_path(const struct listeners *ls);
-
-/* Close a listener, the list's index'th, and remove its path if that is ours
- * still. The ones behind it move up. */
-void	 listeners_remove(struct listeners *ls, int index);
 
 /* The queue that a seat accepts from. Never NULL; its fd may be -1. */
 struct queue *listener_queue(const struct listener *l, int seat);
@@ -161,6 +136,41 @@ int	 listeners_mend(struct listeners *ls, int seat);
  * left are removed.
  */
 void	 listeners_release(struct listeners *ls, int seat, bool gone);
+
+/* What other files of the room make and unmake listeners with: */
+
+/*
+ * Add a listener whose queues have no sockets yet, at the end of the list. It
+ * takes over *up (a Unix path, opened; else NULL) and leaves nothing in it.
+ * Returns it, or NULL and errno with nothing changed.
+ */
+struct listener *listeners_add(struct listeners *ls, const struct address *a,
+	    struct unixpath *up, bool inherited);
+
+/* Close a listener, by its index in the list, and remove its path if that is
+ * still ours. Those behind it move up. */
+void	 listeners_remove(struct listeners *ls, int index);
+
+/* Bind fd to the listener's address, and make it the seat's queue; as
+ * listeners_bind. Returns 0 or -1 and errno. */
+int	 listener_bind(struct listeners *ls, struct listener *l, int seat,
+	    int fd);
+
+/* Make fd, which is bound and listens, the one queue of a listener. Takes it
+ * over if it succeeds. Returns 0 or -1 and errno. */
+int	 listener_put(struct listeners *ls, struct listener *l, int fd);
+
+/* Make room for queues of more seats, without sockets. Returns 0, or -1 and
+ * errno. */
+int	 listener_grow(const struct listeners *ls, struct listener *l,
+	    int nseats);
+
+/* Close the queues of the seats from nseats on. */
+void	 listener_shrink(struct listeners *ls, struct listener *l, int nseats);
+
+/* Tell whether to try a bind again: errno is EADDRINUSE and there are retries
+ * left. Then one is used up and 10 ms are slept. */
+bool	 listeners_may_retry(struct listeners *ls);
 
 /* Connections not yet accepted in a seat's own queues; 0 where they are
  * shared. TCP: tcpi_unacked of TCP_INFO (Linux). Datagrams that nobody has
