@@ -6,6 +6,7 @@
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@ struct request {
 };
 
 static void
-take(struct diag_tcp *tcp, const struct tcp_info *info)
+copy_info(struct diag_tcp *tcp, const struct tcp_info *info)
 {
 	tcp->state = info->tcpi_state;
 	tcp->sent_ms = info->tcpi_last_data_sent;
@@ -40,14 +41,14 @@ diag_read(int fd, struct diag_tcp *tcp)
 	memset(&info, 0, sizeof(info));
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1)
 		return -1;
-	take(tcp, &info);
+	copy_info(tcp, &info);
 	return 0;
 }
 
-/* By the older request, which is for both families: one walk through the
- * kernel's table instead of two. */
+/* The older request is for both families: one walk through the kernel's table
+ * instead of two. */
 static int
-ask(int fd, unsigned states)
+send_request(int fd, unsigned states)
 {
 	struct request r;
 
@@ -62,7 +63,7 @@ ask(int fd, unsigned states)
 }
 
 static void
-take_info(struct diag_socket *s, const struct nlmsghdr *head)
+read_info(struct diag_socket *s, const struct nlmsghdr *head)
 {
 	const struct inet_diag_msg *m = NLMSG_DATA(head);
 	const char *p = (const char *)(m + 1);
@@ -83,7 +84,7 @@ take_info(struct diag_socket *s, const struct nlmsghdr *head)
 		if (len > left)
 			break;
 	}
-	take(&s->tcp, &info);
+	copy_info(&s->tcp, &info);
 	s->tcp.state = m->idiag_state;
 }
 
@@ -100,13 +101,13 @@ visit_one(const struct nlmsghdr *head, diag_visitor *visit, void *arg)
 	s.inode = m->idiag_inode;
 	s.unread = m->idiag_rqueue;
 	s.unacked = m->idiag_wqueue;
-	take_info(&s, head);
+	read_info(&s, head);
 	visit(arg, &s);
 }
 
-/* Returns 1 at the end of the list, 0 before, -1 and errno. */
+/* Returns 1 at the end of the list, 0 before it, or -1 and errno. */
 static int
-read_some(int fd, diag_visitor *visit, void *arg)
+read_reply(int fd, diag_visitor *visit, void *arg)
 {
 	union {
 		struct nlmsghdr head;
@@ -115,15 +116,17 @@ read_some(int fd, diag_visitor *visit, void *arg)
 	const struct nlmsghdr *head;
 	ssize_t n;
 
-	n = recv(fd, &reply, sizeof(reply), 0);
-	if (n <= 0)
+	if ((n = recv(fd, &reply, sizeof(reply), 0)) == -1)
 		return -1;
 	for (head = &reply.head; NLMSG_OK(head, (size_t)n);
 	    head = NLMSG_NEXT(head, n)) {
 		if (head->nlmsg_type == NLMSG_DONE)
 			return 1;
-		if (head->nlmsg_type == NLMSG_ERROR)
+		if (head->nlmsg_type == NLMSG_ERROR) {
+			errno = -((const struct nlmsgerr *)
+			    NLMSG_DATA(head))->error;
 			return -1;
+		}
 		visit_one(head, visit, arg);
 	}
 	return 0;
@@ -132,14 +135,16 @@ read_some(int fd, diag_visitor *visit, void *arg)
 int
 diag_visit(unsigned states, diag_visitor *visit, void *arg)
 {
-	int fd, result;
+	int fd, result, error;
 
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	if (fd == -1)
 		return -1;
-	result = ask(fd, states);
+	result = send_request(fd, states);
 	while (result == 0)
-		result = read_some(fd, visit, arg);
+		result = read_reply(fd, visit, arg);
+	error = errno;
 	close(fd);
+	errno = error;
 	return result == -1 ? -1 : 0;
 }
