@@ -91,7 +91,7 @@ group_close(struct queue_group *g, struct queue *q)
 	g->nopen--;
 }
 
-/* The last to come goes first, so that none of the others changes its place. */
+/* From the end: a queue in the last place leaves all others in theirs. */
 void
 group_shrink(struct queue_group *g, int n)
 {
@@ -113,11 +113,11 @@ group_open(struct queue_group *g, int seat, int fd, uint64_t inode)
 }
 
 /*
- * Through a socket that listens: one that does not would be given a group of
- * its own, and could not listen beside the others any more.
+ * The program is attached through a socket that listens: one that does not
+ * would be given a group of its own, and could not join the others any more.
  */
 static int
-attach_program(const struct queue_group *g, const bool *steered)
+steer_places(const struct queue_group *g, const bool *steered)
 {
 	int *place, n = 0, error;
 
@@ -134,9 +134,8 @@ attach_program(const struct queue_group *g, const bool *steered)
 }
 
 /*
- * The second socket of a group would get connections by the kernel's own
- * choice from the moment it is in it, so a program is there before: to the
- * first alone, until its worker is ready.
+ * The second socket of a group would get connections by the kernel's own choice
+ * as soon as it joins. So a program that chooses the first is attached before.
  */
 static int
 hold_first(const struct queue_group *g)
@@ -159,9 +158,9 @@ is_listening(const struct queue *q)
 }
 
 /*
- * Take the places of the queues that were shut down from them, and mark those
- * in watch. Two that were shut down since the last look are taken to have gone
- * in the order of their seats: the kernel tells nobody.
+ * Mark in watch the queues that were shut down, and take their places from
+ * them. If there are two since the last look, they are assumed to have left in
+ * the order of their seats: the kernel does not tell.
  */
 static void
 note_shut_down(struct queue_group *g, bool all)
@@ -178,8 +177,9 @@ note_shut_down(struct queue_group *g, bool all)
 }
 
 /*
- * Returns 1 if a queue had to be made to listen again. One system call tells
- * of all queues that none has been shut down, as it is nearly always.
+ * Make queues listen again that were shut down. Returns 1 if there were any,
+ * 0, or -1 and errno. Nearly always there are none, which poll(2) tells of all
+ * queues at once.
  */
 static int
 mend_places(struct queue_group *g)
@@ -189,7 +189,7 @@ mend_places(struct queue_group *g)
 	if (!g->is_stream || g->nplaces == 0 ||
 	    (n = poll(g->watch, (nfds_t)g->nqueues, 0)) == 0)
 		return 0;
-	/* The limit of descriptors may have become less than our queues. */
+	/* EINVAL: the limit of descriptors is below the number of queues. */
 	note_shut_down(g, n == -1);
 	for (int i = 0; i < g->nqueues; i++) {
 		if (g->watch[i].revents == 0)
@@ -207,7 +207,7 @@ mend_places(struct queue_group *g)
 int
 group_steer(struct queue_group *g, const bool *steered)
 {
-	return mend_places(g) == -1 ? -1 : attach_program(g, steered);
+	return mend_places(g) == -1 ? -1 : steer_places(g, steered);
 }
 
 int
@@ -230,11 +230,11 @@ group_listen(struct queue_group *g, int seat, int backlog, const bool *steered)
 	if (q->place != -1 && is_listening(q))
 		return listen(q->fd, backlog);
 	if (mend_places(g) == 1 && q->place != -1)
-		return attach_program(g, steered);
+		return steer_places(g, steered);
 	if (hold_first(g) == -1 || listen(q->fd, backlog) == -1)
 		return -1;
 	group_join(g, q);
-	return attach_program(g, steered);
+	return steer_places(g, steered);
 }
 
 unsigned

@@ -16,17 +16,19 @@ enum { GROUP_BACKLOG_MIN = 511 };
 
 struct queue {
 	int	 fd;			/* -1: not made yet */
-	int	 place;			/* in its group; -1: not listening */
+	int	 place;			/* in the kernel's group, from 0;
+					   -1: not listening */
 	int	 seat;			/* whose worker asked for it last */
 	uint64_t inode;			/* of the socket, as fstat tells */
 };
 
 struct queue_group {
-	bool	 is_stream;		/* else datagrams: bound is listening */
+	bool	 is_stream;		/* else of datagrams, where bound means
+					   listening */
 	int	 nqueues;		/* 1, or one for each seat */
 	int	 nopen;			/* queues that have a socket */
 	int	 nplaces;		/* queues that listen */
-	struct queue *queue;		/* by seat; [0] where there is only one */
+	struct queue *queue;		/* by seat; [0] if there is only one */
 	int	*at;			/* by place: the index of the queue */
 	struct pollfd *watch;		/* by index: the sockets that could be
 					   shut down; fd -1: none */
@@ -45,46 +47,48 @@ int	 group_grow(struct queue_group *g, int n);
 /* Close the queues from index n on, and have only n. */
 void	 group_shrink(struct queue_group *g, int n);
 
-/* The queue that a seat accepts from. Never NULL once there is room; its fd
- * may be -1. */
+/* Return the queue that a seat accepts from. Never NULL if there is room; its
+ * fd may be -1. */
 struct queue *group_queue(const struct queue_group *g, int seat);
 
-/* Give the seat's queue, which has none, its socket, bound for the worker of
- * the seat. Takes fd over. */
+/* Give the seat's queue, which has no socket, the bound socket fd, and take
+ * that over. */
 void	 group_open(struct queue_group *g, int seat, int fd, uint64_t inode);
 
-/* Note the place of a queue whose socket has come into the kernel's group by
- * itself: datagrams by their bind, others by a listen(2) that was not ours. */
+/* Note the place of a queue whose socket has joined the kernel's group: one of
+ * datagrams by its bind, another by a listen(2) that was not group_listen's. */
 void	 group_join(struct queue_group *g, struct queue *q);
 
 /* Close the socket of a queue, if there is one. */
 void	 group_close(struct queue_group *g, struct queue *q);
 
 /*
- * listen(2) on the seat's queue, its backlog raised to GROUP_BACKLOG_MIN; the
- * first time its place is noted and the group is steered. steered tells by
- * seat which ones new connections go to. Returns 0 or -1 and errno.
+ * Call listen(2) on the seat's queue, with at least GROUP_BACKLOG_MIN. The
+ * first time its place is noted and the group is steered, after other queues
+ * that were shut down were mended. steered tells by seat where new connections
+ * go. Returns 0, or -1 and errno.
  */
 int	 group_listen(struct queue_group *g, int seat, int backlog,
 	    const bool *steered);
 
 /*
- * Send new connections to the queues of the seats for which steered is true.
- * Does nothing if none of them listens, or if only one queue does. Makes
- * queues that were shut down listen again first. Returns 0 or -1 and errno.
+ * Mend queues that were shut down, and send new connections to the queues of
+ * the seats for which steered is true. Sends them where they went before if
+ * none of those listens. Returns 0, or -1 and errno.
  */
 int	 group_steer(struct queue_group *g, const bool *steered);
 
 /*
- * Make the seat's queue listen again if its worker has shut it down; then all
- * others are mended too, and the group is steered. shutdown(2) of a listening
- * socket, which many servers use to end their accept loops, ends it for all
- * who hold it, and moves others to new places. Returns 0 or -1 and errno.
+ * Mend the seat's queue: make it listen again if its worker has shut it down.
+ * If it has, all other queues are mended and the group is steered as well.
+ * shutdown(2) of a listening socket, which many servers use to end their accept
+ * loops, ends it for all who hold it, and gives another queue its place.
+ * Returns 0, or -1 and errno.
  */
 int	 group_mend(struct queue_group *g, int seat, const bool *steered);
 
-/* Connections that a queue, shared or not, has not accepted yet; 1 if datagrams
- * wait in it; 0 where that can't be told. */
+/* Count the connections that wait in a queue to be accepted. Returns 1 if
+ * datagrams wait in it, 0 where that can't be told (not Linux, not TCP). */
 unsigned queue_depth(const struct queue *q);
 
 #endif

@@ -26,7 +26,7 @@ is_stream(const struct listener *l)
 	return l->address.type == SOCK_STREAM;
 }
 
-/* Tell whether the listener has a queue a seat. */
+/* Tell whether the listener has a queue for each seat. */
 static bool
 is_group(const struct listeners *ls, const struct listener *l)
 {
@@ -69,9 +69,8 @@ listeners_free(struct listeners *ls)
 	memset(ls, 0, sizeof(*ls));
 }
 
-/* By seat, whether there is a queue for each or not. */
 static int
-grow_heard(struct listener *l, int had, int n)
+grow_seats(struct listener *l, int had, int n)
 {
 	pid_t *heard = realloc(l->heard, (size_t)n * sizeof(*heard));
 	unsigned *asked;
@@ -93,7 +92,7 @@ grow_heard(struct listener *l, int had, int n)
 int
 listener_grow(const struct listeners *ls, struct listener *l, int nseats)
 {
-	if (grow_heard(l, ls->nseats, nseats) == -1)
+	if (grow_seats(l, ls->nseats, nseats) == -1)
 		return -1;
 	return is_group(ls, l) ? group_grow(&l->group, nseats) : 0;
 }
@@ -119,7 +118,7 @@ make_listener(const struct listeners *ls, const struct address *a,
 	l->inherited = l->handed = inherited;
 	group_init(&l->group, is_stream(l));
 	if (group_grow(&l->group, is_group(ls, l) ? ls->nseats : 1) == -1 ||
-	    grow_heard(l, 0, ls->nseats) == -1) {
+	    grow_seats(l, 0, ls->nseats) == -1) {
 		free_listener(l);
 		return NULL;
 	}
@@ -254,9 +253,9 @@ bind_unix(struct listeners *ls, struct listener *l, int fd)
 }
 
 /*
- * The kernel checks a bind against the SO_REUSEPORT that other sockets have
- * at that moment, so the first of a group can bind without it, and meet a
- * stranger's as a conflict, and let its own in afterwards.
+ * The kernel checks a bind against the SO_REUSEPORT that other sockets have at
+ * that moment. So the first of a group binds without it, which makes a
+ * stranger's socket a conflict, and lets others of the group in afterwards.
  */
 static int
 bind_socket(struct listeners *ls, struct listener *l, int fd)
@@ -266,7 +265,7 @@ bind_socket(struct listeners *ls, struct listener *l, int fd)
 
 	if (a->u.sa.sa_family == AF_UNIX)
 		return bind_unix(ls, l, fd);
-	/* Sockets group only with those of the same V6ONLY and owner. */
+	/* The sockets of a group have the same V6ONLY and owner. */
 	if (a->u.sa.sa_family == AF_INET6 &&
 	    set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, a->v6only) == -1)
 		return -1;
@@ -324,7 +323,7 @@ listener_bind(struct listeners *ls, struct listener *l, int seat, int fd)
 	group_open(&l->group, seat, fd, st.st_ino);
 	if (!is_stream(l)) {
 		group_join(&l->group, q);
-		/* No harm if it can't be steered. */
+		/* If that fails, the kernel chooses: worth no error. */
 		(void)group_steer(&l->group, ls->steered);
 	}
 	return 0;
@@ -384,7 +383,7 @@ listener_ask(struct listener *l, int seat, unsigned generation)
 	listener_queue(l, seat)->seat = seat;
 }
 
-/* A name that one worker alone had and has removed stays removed. */
+/* A name that belonged to one worker alone stays removed. */
 static void
 mend_name(struct listener *l)
 {
@@ -442,7 +441,6 @@ listeners_depth(const struct listeners *ls, int seat)
 	return depth;
 }
 
-/* Tell whether a socket that we never listened on has been connected. */
 static bool
 is_connected(int fd)
 {
