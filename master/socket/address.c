@@ -140,7 +140,7 @@ address_parse(struct address *a, const char *text)
 }
 
 static int
-get(int fd, int level, int name)
+get_option(int fd, int level, int name)
 {
 	int value;
 	socklen_t len = sizeof(value);
@@ -157,12 +157,12 @@ address_of_fd(struct address *a, int fd)
 	if (getsockname(fd, &a->u.sa, &len) == -1)
 		return errno == EBADF ? "not open" : "not a socket";
 	a->len = len;
-	a->type = get(fd, SOL_SOCKET, SO_TYPE);
+	a->type = get_option(fd, SOL_SOCKET, SO_TYPE);
 	if (a->type != SOCK_STREAM && a->type != SOCK_DGRAM)
 		return "a socket neither of streams nor of datagrams";
 	switch (a->u.sa.sa_family) {
 	case AF_INET6:
-		a->v6only = get(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1;
+		a->v6only = get_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1;
 		return NULL;
 	case AF_INET:
 	case AF_UNIX:
@@ -212,7 +212,7 @@ address_format(const struct address *a, char *buf, size_t size)
 }
 
 static bool
-equal_in6(const struct address *a, const struct address *b)
+is_equal_in6(const struct address *a, const struct address *b)
 {
 	return a->u.in6.sin6_port == b->u.in6.sin6_port &&
 	    a->u.in6.sin6_scope_id == b->u.in6.sin6_scope_id &&
@@ -221,7 +221,7 @@ equal_in6(const struct address *a, const struct address *b)
 }
 
 static const char *
-last_part(const char *path)
+find_last_part(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -229,14 +229,14 @@ last_part(const char *path)
 }
 
 static bool
-equal_unix(const struct address *a, const struct address *b)
+is_equal_unix(const struct address *a, const struct address *b)
 {
 	const char *one = address_path(a), *other = address_path(b);
 
 	if (one == NULL || other == NULL || a->dir_ino == 0 || b->dir_ino == 0)
 		return a->len == b->len && memcmp(&a->u, &b->u, a->len) == 0;
 	return a->dir_dev == b->dir_dev && a->dir_ino == b->dir_ino &&
-	    strcmp(last_part(one), last_part(other)) == 0;
+	    strcmp(find_last_part(one), find_last_part(other)) == 0;
 }
 
 bool
@@ -249,9 +249,9 @@ address_equal(const struct address *a, const struct address *b)
 		return a->u.in.sin_port == b->u.in.sin_port &&
 		    a->u.in.sin_addr.s_addr == b->u.in.sin_addr.s_addr;
 	case AF_INET6:
-		return equal_in6(a, b);
+		return is_equal_in6(a, b);
 	default:
-		return equal_unix(a, b);
+		return is_equal_unix(a, b);
 	}
 }
 

@@ -18,11 +18,11 @@
 #endif
 
 static int
-attach(int fd, struct sock_filter *code, int len)
+attach_program(int fd, struct sock_filter *code, int len)
 {
 	struct sock_fprog prog;
 
-	/* Its padding too, which the kernel is given with the rest. */
+	/* The kernel is given its padding, too. */
 	memset(&prog, 0, sizeof(prog));
 	prog.len = (unsigned short)len;
 	prog.filter = code;
@@ -41,7 +41,7 @@ steer_available(void)
 		return false;
 	error = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	if (error == 0)
-		error = attach(fd, &code, 1);
+		error = attach_program(fd, &code, 1);
 	close(fd);
 	return error == 0;
 }
@@ -56,7 +56,7 @@ steer_attach(int fd, const int *place, int n)
 	};
 	int i, first, len = 2;
 
-	/* Places next to each other are one run: three instructions each. */
+	/* Neighbouring places are one run, of at most three instructions. */
 	for (first = 0; first < n; first = i) {
 		for (i = first + 1; i < n; i++)
 			if (place[i] != place[i - 1] + 1)
@@ -73,7 +73,7 @@ steer_attach(int fd, const int *place, int n)
 		    (uint32_t)(place[first] - first));
 		code[len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0);
 	}
-	return attach(fd, code, len);
+	return attach_program(fd, code, len);
 }
 
 unsigned

@@ -1,7 +1,7 @@
 /*
- * Telling the kernel which sockets of an SO_REUSEPORT group new connections go
- * to. Linux: a classic BPF program (SO_ATTACH_REUSEPORT_CBPF, Linux 4.6). A
- * stand-in elsewhere.
+ * How the kernel is told which sockets of an SO_REUSEPORT group new connections
+ * go to, and how it tells what waits in them. Linux: a classic BPF program
+ * (SO_ATTACH_REUSEPORT_CBPF, Linux 4.6). Elsewhere a stand-in can do neither.
  */
 #ifndef MASTER_SOCKET_STEER_H
 #define MASTER_SOCKET_STEER_H
@@ -12,15 +12,18 @@
 bool	 steer_available(void);
 
 /*
- * Attach to the group that fd belongs to a program that picks at random, each
- * alike, among the sockets whose places in the group (the order in which they
- * began to listen, for datagrams in which they were bound) are in place[0..n),
- * ascending, n > 0. Returns 0 or -1 and errno.
+ * Attach a program to the group of fd that picks one of the sockets at random,
+ * each as often as the others, whose places are in place[0..n), ascending,
+ * n > 0. Sockets have places in the order in which they began to listen, those
+ * of datagrams in which they were bound; the last moves to the place of one
+ * that leaves. Returns 0, or -1 and errno; E2BIG: the places are more than 1364
+ * runs of neighbours; ENOSYS: the stand-in.
  */
 int	 steer_attach(int fd, const int *place, int n);
 
-/* Connections that a listening TCP socket has not accepted yet; 1 if datagrams
- * wait in one of that kind; 0 where that can't be told. */
+/* Count the connections that wait in a listening TCP socket to be accepted.
+ * Returns 1 if datagrams wait in a socket of those, 0 where that can't be
+ * told. */
 unsigned steer_depth(int fd);
 
 #endif

@@ -28,7 +28,7 @@ unixpath_init(struct unixpath *up)
 }
 
 static const char *
-last_part(const char *path)
+find_last_part(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -38,7 +38,7 @@ last_part(const char *path)
 int
 unixpath_at(struct unixpath *up, int dir_fd, const char *path)
 {
-	const char *name = last_part(path);
+	const char *name = find_last_part(path);
 	struct stat st;
 
 	unixpath_init(up);
@@ -56,11 +56,11 @@ unixpath_at(struct unixpath *up, int dir_fd, const char *path)
 	return 0;
 }
 
-/* The directory that a path names, as it is seen from the current one. */
+/* Open the directory of a path, as seen from the current one. */
 static int
 open_directory(const char *path)
 {
-	size_t len = (size_t)(last_part(path) - path);
+	size_t len = (size_t)(find_last_part(path) - path);
 	char *dir;
 	int fd;
 
@@ -89,9 +89,10 @@ unixpath_open(struct unixpath *up, const char *path)
 	return -1;
 }
 
-/* From within the directory, since its path may be longer than an address. */
+/* The name is used from within its directory, whose path may be longer than an
+ * address, unless text is another path for it. */
 static int
-with_socket(int (*call)(int, const struct sockaddr *, socklen_t), int fd,
+call_by_name(int (*call)(int, const struct sockaddr *, socklen_t), int fd,
     const struct unixpath *up, const char *text)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -124,27 +125,27 @@ with_socket(int (*call)(int, const struct sockaddr *, socklen_t), int fd,
 }
 
 static int
-do_bind(int fd, const struct sockaddr *sa, socklen_t len)
+call_bind(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	return bind(fd, sa, len);
 }
 
 static int
-do_connect(int fd, const struct sockaddr *sa, socklen_t len)
+call_connect(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	return connect(fd, sa, len);
 }
 
-/* Tell whether somebody has the socket open that is behind the name. */
+/* Tell whether somebody has the socket open that has the name. */
 static bool
-is_live(const struct unixpath *up, int type)
+is_served(const struct unixpath *up, int type)
 {
 	int fd, result;
 
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return true;
-	result = with_socket(do_connect, fd, up, NULL);
+	result = call_by_name(call_connect, fd, up, NULL);
 	if (result == -1 && errno == EPROTOTYPE)
 		result = 0;
 	if (result == -1 && errno != ECONNREFUSED && errno != ENOENT)
@@ -164,7 +165,7 @@ unixpath_clear(const struct unixpath *up, int type)
 		errno = ENOTSOCK;
 		return -1;
 	}
-	if (is_live(up, type)) {
+	if (is_served(up, type)) {
 		errno = EADDRINUSE;
 		return -1;
 	}
@@ -182,8 +183,8 @@ is_ours(const struct unixpath *up, const char *name)
 	    st.st_ino == up->ino;
 }
 
-/* Tell whether a name in the directory is the second link of a master's that
- * has gone without removing it. */
+/* Tell whether a name in the directory is the second link of a master that has
+ * gone without removing it. */
 static bool
 is_left_over(const struct unixpath *up, const char *name)
 {
@@ -202,7 +203,7 @@ is_left_over(const struct unixpath *up, const char *name)
 }
 
 static void
-tidy(const struct unixpath *up)
+remove_left_over(const struct unixpath *up)
 {
 	const struct dirent *de;
 	struct stat st;
@@ -231,7 +232,7 @@ link_spare(struct unixpath *up)
 
 	snprintf(name, sizeof(name), ".%s.crr-%ld", up->name, (long)getpid());
 	up->spare[0] = '\0';
-	/* A master before us had our pid: the first one of a container has. */
+	/* In a container each master has the same pid. */
 	if (linkat(up->dir_fd, up->name, up->dir_fd, name, 0) == -1 &&
 	    (errno != EEXIST || unlinkat(up->dir_fd, name, 0) == -1 ||
 	    linkat(up->dir_fd, up->name, up->dir_fd, name, 0) == -1))
@@ -241,7 +242,7 @@ link_spare(struct unixpath *up)
 }
 
 static int
-note(struct unixpath *up)
+note_file(struct unixpath *up)
 {
 	struct stat st;
 
@@ -249,14 +250,14 @@ note(struct unixpath *up)
 		return -1;
 	up->dev = st.st_dev;
 	up->ino = st.st_ino;
-	tidy(up);
+	remove_left_over(up);
 	link_spare(up);
 	return 0;
 }
 
-/* Tell whether the path, as seen from here, is a name in the directory. */
+/* Tell whether the path leads to the directory from here. */
 static bool
-leads_there(const struct unixpath *up, const char *path)
+leads_to_directory(const struct unixpath *up, const char *path)
 {
 	struct stat st;
 	int fd;
@@ -273,17 +274,18 @@ leads_there(const struct unixpath *up, const char *path)
 int
 unixpath_bind(struct unixpath *up, int fd, const char *text)
 {
-	if (with_socket(do_bind, fd, up, leads_there(up, text) ? text : NULL)
-	    == -1)
+	if (!leads_to_directory(up, text))
+		text = NULL;
+	if (call_by_name(call_bind, fd, up, text) == -1)
 		return -1;
-	return note(up);
+	return note_file(up);
 }
 
 int
 unixpath_lend(struct unixpath *up)
 {
 	up->lent = true;
-	return note(up);
+	return note_file(up);
 }
 
 int
