@@ -6,11 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/proc.h"
 #include "master/socket/identity.h"
 
-/* The fourth number behind a label is the one for files. */
+/* Of the four numbers behind such a label, the last is the one for files. */
 static unsigned long
-fourth(const char *status, const char *label, unsigned long otherwise)
+read_fourth(const char *status, const char *label, unsigned long otherwise)
 {
 	const char *p = strstr(status, label);
 	char *end;
@@ -48,16 +49,27 @@ identity_read(struct identity *who, const char *status)
 {
 	const char *p = strstr(status, "\nUmask:");
 
-	who->uid = (uid_t)fourth(status, "\nUid:", geteuid());
-	who->gid = (gid_t)fourth(status, "\nGid:", getegid());
+	who->uid = (uid_t)read_fourth(status, "\nUid:", geteuid());
+	who->gid = (gid_t)read_fourth(status, "\nGid:", getegid());
 	who->mask = p == NULL ? 022 :
 	    (mode_t)strtoul(p + strlen("\nUmask:"), NULL, 8);
 	read_groups(who, status);
 }
 
-/* Only where somebody else's rights are wanted: nobody but root may. */
+int
+identity_of(struct identity *who, pid_t pid)
+{
+	char text[PROC_MAX];
+
+	if (proc_read_of(pid, "status", text, sizeof(text)) == -1)
+		return -1;
+	identity_read(who, text);
+	return 0;
+}
+
+/* Only root may take the rights of others. */
 static void
-change(const struct identity *to)
+change_to(const struct identity *to)
 {
 	umask(to->mask);
 	if (geteuid() != 0)
@@ -75,12 +87,12 @@ identity_take(const struct identity *who, struct identity *was)
 	was->gid = getegid();
 	was->ngroups = getgroups(IDENTITY_GROUPS_MAX, was->groups);
 	was->mask = umask(0);
-	change(who);
+	change_to(who);
 }
 
 void
 identity_back(const struct identity *was)
 {
-	/* While files are another's, the right to set groups is still ours. */
-	change(was);
+	/* setfsuid(2) leaves the right to set groups as it was. */
+	change_to(was);
 }
