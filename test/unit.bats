@@ -5,7 +5,7 @@
 
 load helper
 
-UNITS="address bus event family group inhand ipc jsonline listener parse"
+UNITS="address bus claim event family group inhand ipc jsonline listener parse"
 UNITS="$UNITS passfd poller reload timers trap worker"
 
 unit() {
@@ -36,6 +36,10 @@ unit() {
 
 @test "events (unit)" {
 	unit event
+}
+
+@test "sockets for an address (unit)" {
+	unit claim
 }
 
 @test "the bus (unit)" {

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #include "base/proc.h"
-#include "master/socket/identity.h"
+#include "master/socket/claim.h"
 #include "master/trap/linux.h"
 #include "master/trap/trap.h"
 
@@ -443,22 +443,6 @@ kind_by_name(struct call *c)
 	return false;
 }
 
-/* The listener that the call names; where V6ONLY is unknown, of either. */
-static struct listener *
-find(struct call *c, bool known)
-{
-	struct address *a = &c->address;
-	struct listener *l;
-
-	l = listeners_find(c->ls, a);
-	if (l != NULL || known || a->u.sa.sa_family != AF_INET6)
-		return l;
-	a->v6only = true;
-	if ((l = listeners_find(c->ls, a)) == NULL)
-		a->v6only = false;
-	return l;
-}
-
 static void
 carry_options(const struct call *c, int fd)
 {
@@ -499,129 +483,24 @@ put(struct call *c, struct listener *l, int fd)
 	return bound(c, l);
 }
 
-/* Tell whether a listener holds the call's port by the other family. */
-static struct listener *
-other_family(const struct call *c)
-{
-	const struct address *a = &c->address;
-
-	for (int i = 0; i < c->ls->n; i++) {
-		struct listener *l = c->ls->list[i];
-
-		if (l->address.type == a->type && !l->address.v6only &&
-		    l->address.u.sa.sa_family != a->u.sa.sa_family &&
-		    address_port(&l->address) == address_port(a))
-			return l;
-	}
-	return NULL;
-}
-
 static int
-refuse_bind(struct call *c, int error)
+refuse_bind(struct call *c, int error, bool may_bind_it)
 {
 	struct listener *l;
 	char ours[ADDRESS_TEXT_MAX], asked[ADDRESS_TEXT_MAX];
 	char hint[2 * ADDRESS_TEXT_MAX + 32] = "";
 
-	if (error == EADDRINUSE && (l = other_family(c)) != NULL &&
-	    l->handed) {
+	l = claim_find_other_family(c->ls, &c->address);
+	if (error == EACCES && !may_bind_it) {
+		snprintf(hint, sizeof(hint),
+		    ": a privileged port; give it to crr with -l");
+	} else if (error == EADDRINUSE && l != NULL && l->handed) {
 		address_format(&l->address, ours, sizeof(ours));
 		address_format(&c->address, asked, sizeof(asked));
 		snprintf(hint, sizeof(hint), " by -l %s: say -l %s", ours,
 		    asked);
 	}
 	return refuse(c, NULL, error, hint);
-}
-
-static int
-make_socket(const struct call *c)
-{
-	const struct address *a = &c->address;
-
-	return socket(a->u.sa.sa_family, a->type | SOCK_CLOEXEC, 0);
-}
-
-/* Bind a socket. Where that makes a file, with the caller's rights. */
-static struct listener *
-bind_as_caller(struct call *c, int fd)
-{
-	struct identity was;
-	struct listener *l;
-	int error;
-
-	if (c->path.dir_fd == -1)
-		return listeners_bind(c->ls, &c->address, NULL, c->seat, fd);
-	identity_take(&c->who, &was);
-	l = listeners_bind(c->ls, &c->address, &c->path, c->seat, fd);
-	error = errno;
-	identity_back(&was);
-	errno = error;
-	return l;
-}
-
-static struct listener *
-bind_own(struct call *c)
-{
-	struct listener *l;
-	int fd, error;
-
-	if ((fd = make_socket(c)) == -1)
-		return NULL;
-	if ((l = bind_as_caller(c, fd)) == NULL) {
-		error = errno;
-		close(fd);
-		errno = error;
-	}
-	return l;
-}
-
-/*
- * Make the seat's socket ourselves and put it in place. Where V6ONLY is not
- * known and IPv4 has the port already, the caller must have set it.
- */
-static int
-share_own(struct call *c, bool known)
-{
-	struct address *a = &c->address;
-	struct listener *l = bind_own(c);
-
-	if (l == NULL && errno == EADDRINUSE && !known &&
-	    a->u.sa.sa_family == AF_INET6 && !a->v6only &&
-	    other_family(c) != NULL) {
-		a->v6only = true;
-		l = bind_own(c);
-	}
-	if (l == NULL)
-		return refuse_bind(c, errno);
-	return put(c, l, listener_queue(l, c->seat)->fd);
-}
-
-/* Make the caller's own socket the seat's. */
-static int
-share_dup(struct call *c)
-{
-	struct listener *l;
-
-	if ((l = bind_as_caller(c, c->dup)) == NULL)
-		return refuse_bind(c, errno);
-	c->dup = -1;
-	return bound(c, l);
-}
-
-/*
- * A worker that binds a path has mostly removed what was there before. Put the
- * name back, so that all have one queue by it.
- */
-static int
-restore_name(struct listeners *ls, struct listener *l)
-{
-	if (l == NULL || l->path == NULL || listener_queue(l, 0)->fd == -1 ||
-	    unixpath_restore(l->path) == 0)
-		return 0;
-	if (errno != ENOENT || l->inherited)
-		return -1;
-	listener_lose(ls, l);
-	return 0;
 }
 
 /* Say so where the next one to remove the name will not find it back. */
@@ -643,18 +522,27 @@ warn_alone(struct call *c, int result)
 static int
 share(struct call *c, bool known)
 {
-	struct listener *l = find(c, known);
-	struct queue *q;
+	struct claim claim = {
+		.address = &c->address,
+		.path = &c->path,
+		.who = &c->who,
+		.seat = c->seat,
+		.fd = c->own ? -1 : c->dup,
+		.may_bind = may_bind(c),
+		.is_guess = !known,
+	};
+	struct listener *l = claim_socket(c->ls, &claim);
+	int fd, result;
 
-	if (!may_bind(c) && (l == NULL || !l->handed))
-		return refuse(c, l, EACCES,
-		    ": a privileged port; give it to crr with -l");
-	if (restore_name(c->ls, l) == -1)
-		return refuse_bind(c, errno);
-	q = l == NULL ? NULL : listener_queue(l, c->seat);
-	if (q != NULL && q->fd != -1)
-		return put(c, l, q->fd);
-	return warn_alone(c, c->own ? share_own(c, known) : share_dup(c));
+	if (l == NULL)
+		return refuse_bind(c, errno, claim.may_bind);
+	fd = listener_queue(l, c->seat)->fd;
+	if (fd == c->dup) {
+		c->dup = -1;
+		result = bound(c, l);
+	} else
+		result = put(c, l, fd);
+	return claim.made ? warn_alone(c, result) : result;
 }
 
 /* A call restarted after a signal, or after we have put a socket there. */
