@@ -70,6 +70,7 @@ answer_primary(struct master *m, struct worker *w, const struct node_said *said,
 {
 	const struct cluster_worker asker = {
 		.node = w->node,
+		.pid = w->process.pid,
 		.seat = w->seat,
 		.generation = w->generation,
 		.may_bind_low = m->plan.launch.uid == geteuid() || m->plan.launch.uid == 0,

@@ -211,6 +211,44 @@ print(s.recv(99).decode())' "$UDP")
 	grep EADDRINUSE "$ERR"
 }
 
+# path_program: one that listens on $SOCKET_PATH and says how that went.
+path_program() {
+	cat >program.js <<-'EOF'
+		const fs = require("fs");
+		const server = require("http").createServer((req, res) =>
+		    res.end("pid " + process.pid));
+		server.on("error", (e) => fs.writeFileSync("error." +
+		    process.env.CRR_WORKER_ID, e.code));
+		server.listen(process.env.SOCKET_PATH);
+	EOF
+}
+
+@test "a path gets to be the worker's own, in a directory that it may write" {
+	user_directory
+	NODE=$(command_of_user node) || skip "node is not for every user"
+	path_program
+	export SOCKET_PATH=$USER_DIR/sock
+	crr_start -w 2 --soak 100ms --node-cluster --user 65534:65534 -- \
+	    "$NODE" program.js
+	[ "$(stat -c %u "$SOCKET_PATH")" -eq 65534 ]
+	[[ "$(curl -s --unix-socket "$SOCKET_PATH" http://x/)" == "pid "* ]]
+	reload -q
+	[[ "$(curl -s --unix-socket "$SOCKET_PATH" http://x/)" == "pid "* ]]
+}
+
+@test "a path in a directory that only root may write is refused to others" {
+	user_directory
+	NODE=$(command_of_user node) || skip "node is not for every user"
+	path_program
+	mkdir -m 755 closed
+	export SOCKET_PATH=$USER_DIR/closed/sock
+	crr_start_raw -w 1 --node-cluster --user 65534:65534 -- \
+	    "$NODE" program.js
+	wait_for test -s error.0
+	[ "$(cat error.0)" = EACCES ]
+	[ ! -e "$SOCKET_PATH" ]
+}
+
 @test "a worker that disconnects answers what it has, ends and is started again" {
 	local pid
 

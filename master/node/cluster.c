@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "base/text.h"
 #include "master/node/cluster.h"
+#include "master/socket/claim.h"
 
 enum {
 	TYPE_PATH = -1,			/* addressType of a Unix path */
@@ -158,34 +160,23 @@ is_taken(const struct cluster *c, const struct listeners *ls,
 	return false;
 }
 
-static int
-open_socket(const struct address *a)
-{
-	int on = a->v6only, fd;
-
-	fd = socket(a->u.sa.sa_family, a->type | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0);
-	if (fd != -1 && a->u.sa.sa_family == AF_INET6 &&
-	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == -1) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-/* A port of the kernel's choice, which is then everybody's. */
+/* Let the kernel choose the port, which is then the same for all. */
 static int
 choose_port(struct address *a)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	int fd, rc;
+	int on = a->v6only, fd, rc = 0;
 
 	memset(&ss, 0, sizeof(ss));
-	fd = open_socket(a);
+	fd = socket(a->u.sa.sa_family, a->type | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -1;
-	rc = bind(fd, &a->u.sa, a->len);
+	if (a->u.sa.sa_family == AF_INET6)
+		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
+		    sizeof(on));
+	if (rc == 0)
+		rc = bind(fd, &a->u.sa, a->len);
 	if (rc == 0)
 		rc = getsockname(fd, (struct sockaddr *)&ss, &len);
 	close(fd);
@@ -196,58 +187,48 @@ choose_port(struct address *a)
 	return rc;
 }
 
-/* The seat's socket of an address. Returns its listener, or NULL and errno. */
-static struct listener *
-bind_seat(struct listeners *ls, const struct address *a, int seat)
+static int
+set_nonblocking(int fd)
 {
-	const char *path = address_path(a);
-	struct unixpath up;
-	struct listener *l;
-	int fd, error;
+	int flags = fcntl(fd, F_GETFL);
 
-	l = listeners_find(ls, a);
-	if (l != NULL && listener_queue(l, seat)->fd != -1)
-		return l;
-	unixpath_init(&up);
-	if (path != NULL && l == NULL && (unixpath_open(&up, path) == -1 ||
-	    unixpath_clear(&up, a->type) == -1)) {
-		error = errno;
-		unixpath_close(&up);
-		errno = error;
-		return NULL;
-	}
-	fd = open_socket(a);
-	l = fd == -1 ? NULL : listeners_bind(ls, a,
-	    path == NULL ? NULL : &up, seat, fd);
-	error = errno;
-	if (l == NULL && fd != -1)
-		close(fd);
-	unixpath_close(&up);
-	errno = error;
-	return l;
+	return flags == -1 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+static bool
+may_bind(const struct cluster_worker *w, const struct address *a)
+{
+	return a->u.sa.sa_family == AF_UNIX || w->may_bind_low ||
+	    address_port(a) >= FIRST_FREE_PORT;
 }
 
 static struct listener *
 serve(struct listeners *ls, struct query *q, const struct cluster_worker *w)
 {
 	struct address *a = &q->address;
+	struct identity who;
+	struct claim claim = {
+		.address = a,
+		.seat = w->seat,
+		.fd = -1,
+	};
 	struct listener *l;
 
 	if (a->u.sa.sa_family != AF_UNIX && address_port(a) == 0 &&
 	    choose_port(a) == -1)
 		return NULL;
-	if (a->u.sa.sa_family != AF_UNIX && !w->may_bind_low &&
-	    address_port(a) < FIRST_FREE_PORT &&
-	    listeners_find(ls, a) == NULL) {
-		errno = EACCES;
-		return NULL;
-	}
-	l = bind_seat(ls, a, w->seat);
+	claim.may_bind = may_bind(w, a);
+	if (address_path(a) != NULL && identity_of(&who, w->pid) == 0)
+		claim.who = &who;
+	l = claim_socket(ls, &claim);
 	if (l == NULL && q->any && (errno == EAFNOSUPPORT ||
 	    errno == EADDRNOTAVAIL)) {
 		take_ipv4(a);
-		l = bind_seat(ls, a, w->seat);
+		l = claim_socket(ls, &claim);
 	}
+	/* What Node binds itself never blocks, and it counts on that. */
+	if (claim.made && set_nonblocking(listener_queue(l, w->seat)->fd) == -1)
+		return NULL;
 	return l;
 }
 

@@ -7,6 +7,8 @@
 #ifndef MASTER_NODE_CLUSTER_H
 #define MASTER_NODE_CLUSTER_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -23,6 +25,8 @@ struct cluster {
 /* Who asks. */
 struct cluster_worker {
 	struct node *node;
+	pid_t	 pid;			/* of its leader, whose rights to files
+					   make the sockets of paths */
 	int	 seat;
 	unsigned generation;
 	bool	 may_bind_low;		/* ports that are root's */
