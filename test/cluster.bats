@@ -211,6 +211,27 @@ print(s.recv(99).decode())' "$UDP")
 	grep EADDRINUSE "$ERR"
 }
 
+# beats: the program's event loop has turned since.
+beats() {
+	rm -f beat
+	wait_for test -e beat
+}
+
+@test "an address that -l gives does not block the event loop of Node 18" {
+	need_server node-18
+	cat >program.js <<-'EOF'
+		require("http").createServer((req, res) =>
+		    res.end("pid " + process.pid)).listen(process.env.PORT,
+		    "127.0.0.1");
+		setInterval(() => require("fs").writeFileSync("beat", ""), 20);
+	EOF
+	crr_start -w 1 --soak 100ms --node-cluster -l "127.0.0.1:$PORT" -- \
+	    "$SERVERS/nodes/18" program.js
+	[[ "$(get /)" == "pid "* ]]
+	beats
+	[[ "$(get /)" == "pid "* ]]
+}
+
 # path_program: one that listens on $SOCKET_PATH and says how that went.
 path_program() {
 	cat >program.js <<-'EOF'

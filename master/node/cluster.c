@@ -227,7 +227,7 @@ serve(struct listeners *ls, struct query *q, const struct cluster_worker *w)
 		l = claim_socket(ls, &claim);
 	}
 	/* What Node binds itself never blocks, and it counts on that. */
-	if (claim.made && set_nonblocking(listener_queue(l, w->seat)->fd) == -1)
+	if (l != NULL && set_nonblocking(listener_queue(l, w->seat)->fd) == -1)
 		return NULL;
 	return l;
 }
