@@ -7,14 +7,16 @@
 
 #include "base/proc.h"
 
-ssize_t
-proc_read(const char *path, char *buf, size_t size)
+enum { PATH_SIZE = 64 };	/* bytes: "/proc/4194304/fdinfo/1048576" */
+
+/* Read what has been opened, and close it. */
+static ssize_t
+read_whole(int fd, char *buf, size_t size)
 {
-	int fd, error;
+	int error;
 	ssize_t n;
 
 	buf[0] = '\0';
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd == -1)
 		return -1;
 	n = read(fd, buf, size - 1);
@@ -26,12 +28,24 @@ proc_read(const char *path, char *buf, size_t size)
 }
 
 ssize_t
-proc_read_of(pid_t pid, const char *name, char *buf, size_t size)
+proc_read(const char *path, char *buf, size_t size)
 {
-	char path[64];
+	return read_whole(open(path, O_RDONLY | O_CLOEXEC), buf, size);
+}
+
+int
+proc_open(pid_t pid, const char *name, int flags)
+{
+	char path[PATH_SIZE];
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	return proc_read(path, buf, size);
+	return open(path, flags | O_CLOEXEC);
+}
+
+ssize_t
+proc_read_of(pid_t pid, const char *name, char *buf, size_t size)
+{
+	return read_whole(proc_open(pid, name, O_RDONLY), buf, size);
 }
 
 uint64_t

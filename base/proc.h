@@ -18,7 +18,14 @@ enum { PROC_MAX = 4096 };	/* bytes: enough for the files read here */
  */
 ssize_t	 proc_read(const char *path, char *buf, size_t size);
 
-/* Do the same with the file name in /proc/PID. */
+/*
+ * Open the file name of /proc/PID ("cwd", "fd/3"), close-on-exec; of a file
+ * that can't be opened, as a socket can't, O_PATH gets at what it is. Returns
+ * the descriptor, or -1 and errno.
+ */
+int	 proc_open(pid_t pid, const char *name, int flags);
+
+/* Read the file name of /proc/PID, as proc_read does. */
 ssize_t	 proc_read_of(pid_t pid, const char *name, char *buf, size_t size);
 
 /* Return the number that follows a label in such a text ("\nTgid:"), in the
