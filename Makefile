@@ -50,7 +50,7 @@ SYSTEM = $(shell uname -s)
 EVERY = $(wildcard *.c base/*.c client/*.c master/*.c master/*/*.c)
 STANDIN = $(filter %_none.c %_poll.c,$(EVERY))
 LINUX_ONLY = base/proc.c master/drain/connection.c master/drain/halfopen.c \
-	master/drain/inhand.c master/trap/caller.c
+	master/drain/inhand.c master/trap/bind.c master/trap/caller.c
 ifeq ($(SYSTEM)$(PORTABLE),Linux)
 SRC = $(filter-out $(STANDIN),$(EVERY))
 else

@@ -1,6 +1,5 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -8,57 +7,40 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "master/socket/claim.h"
+#include "master/trap/bind.h"
 #include "master/trap/caller.h"
 #include "master/trap/linux.h"
 #include "master/trap/trap.h"
 
-enum {
-	NOTIF_MAX = 512,		/* bytes; 80 in Linux 6.18 */
-};
+enum { NOTIF_MAX = 512 };		/* bytes; 80 in Linux 6.18 */
 
 /* One system call of a worker's, waiting for its answer. */
 struct call {
 	int	 trap_fd;
 	uint64_t id;
-	const char *name;		/* "bind" or "listen" */
+	const struct seccomp_data *data;
 	struct caller caller;
+	const struct listener *named;	/* of unlink: whose name it is */
 	struct listeners *ls;
 	int	 seat;
 	unsigned generation;
 	struct trap_event *ev;
 };
 
-/* What a server sets before bind, carried over to a kept socket. */
-static const struct {
-	int	 level;
-	int	 name;
-	int	 divisor;		/* the kernel doubles what is set */
-} carried[] = {
-	{ SOL_SOCKET,	SO_KEEPALIVE,		1 },
-	{ SOL_SOCKET,	SO_RCVBUF,		2 },
-	{ SOL_SOCKET,	SO_SNDBUF,		2 },
-	{ IPPROTO_TCP,	TCP_NODELAY,		1 },
-	{ IPPROTO_TCP,	TCP_DEFER_ACCEPT,	1 },
-	{ IPPROTO_TCP,	TCP_FASTOPEN,		1 },
-};
+/* The filter, in the worker. */
 
 static int
-install(unsigned long flags, bool names)
+install_filter(unsigned long flags, bool names)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
@@ -99,16 +81,16 @@ trap_install(bool names)
 		errno = ENOSYS;
 		return -1;
 	}
-	fd = install(SECCOMP_FILTER_FLAG_SPEC_ALLOW |
+	fd = install_filter(SECCOMP_FILTER_FLAG_SPEC_ALLOW |
 	    SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, names);
 	if (fd == -1 && errno == EINVAL)	/* before Linux 5.19 */
-		fd = install(SECCOMP_FILTER_FLAG_SPEC_ALLOW, names);
+		fd = install_filter(SECCOMP_FILTER_FLAG_SPEC_ALLOW, names);
 	return fd;
 }
 
 /* Runs in a child of its own. */
 static int
-probe(void)
+probe_here(void)
 {
 	struct seccomp_notif_addfd addfd = { .id = 0 };
 	int fd;
@@ -132,7 +114,7 @@ trap_probe(void)
 	if ((pid = fork()) == -1)
 		return -1;
 	if (pid == 0)
-		_exit(probe());
+		_exit(probe_here());
 	while (waitpid(pid, &wstatus, 0) == -1)
 		if (errno != EINTR)
 			return -1;
@@ -140,37 +122,22 @@ trap_probe(void)
 	return errno == 0 ? 0 : -1;
 }
 
-static void
-news(struct call *c, enum trap_news what, struct listener *l)
-{
-	c->ev->news = what;
-	c->ev->listener = l;
-}
-
-static void __attribute__((format(printf, 2, 3)))
-say(struct call *c, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(c->ev->text, sizeof(c->ev->text), fmt, ap);
-	va_end(ap);
-}
+/* Talking to the kernel. */
 
 /* Not by ioctl(3): musl's takes the request as an int. */
 static int
-control(const struct call *c, unsigned long request, void *arg)
+control_trap(const struct call *c, unsigned long request, void *arg)
 {
 	return (int)syscall(SYS_ioctl, c->trap_fd, request, arg);
 }
 
 /* Tell whether the caller still waits, so that what was read of it is its. */
 static bool
-is_valid(const struct call *c)
+is_waiting(const struct call *c)
 {
 	uint64_t id = c->id;
 
-	return control(c, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+	return control_trap(c, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
 static int
@@ -184,81 +151,12 @@ send_answer(const struct call *c, int error, uint32_t flags)
 	u.resp.id = c->id;
 	u.resp.error = -error;
 	u.resp.flags = flags;
-	return control(c, SECCOMP_IOCTL_NOTIF_SEND, &u);
+	return control_trap(c, SECCOMP_IOCTL_NOTIF_SEND, &u);
 }
 
-/* Let the kernel do what was asked. */
+/* Put a socket of ours in the place of the caller's. */
 static int
-pass(const struct call *c)
-{
-	return send_answer(c, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
-}
-
-static int
-unshared(struct call *c, const char *why)
-{
-	news(c, TRAP_UNSHARED, NULL);
-	say(c, "%s of pid %d: %s; not shared", c->name, (int)c->caller.pid, why);
-	return pass(c);
-}
-
-static int
-refuse(struct call *c, struct listener *l, int error, const char *hint)
-{
-	char where[ADDRESS_TEXT_MAX];
-
-	news(c, TRAP_REFUSED, l);
-	c->ev->error = error;
-	address_format(&c->caller.address, where, sizeof(where));
-	say(c, "%s %s: %s%s", c->name, where, strerror(error), hint);
-	return send_answer(c, error, 0);
-}
-
-/* The bind is done: for datagrams, that is all there is to wait for. */
-static int
-bound(struct call *c, struct listener *l)
-{
-	char where[ADDRESS_TEXT_MAX];
-
-	listener_ask(l, c->seat, c->generation);
-	news(c, l->address.type == SOCK_DGRAM ? TRAP_LISTENS : TRAP_BOUND, l);
-	address_format(&l->address, where, sizeof(where));
-	say(c, "%s %s", c->name, where);
-	return send_answer(c, 0, 0);
-}
-
-static int
-get(int fd, int level, int name)
-{
-	int value;
-	socklen_t len = sizeof(value);
-
-	if (getsockopt(fd, level, name, &value, &len) == -1)
-		return -1;
-	return value;
-}
-
-static void
-carry_options(const struct call *c, int fd)
-{
-	for (size_t i = 0; i < sizeof(carried) / sizeof(carried[0]); i++) {
-		int value = get(c->caller.dup, carried[i].level, carried[i].name);
-
-		if (value == -1 ||
-		    value == get(fd, carried[i].level, carried[i].name))
-			continue;
-		value /= carried[i].divisor;
-		setsockopt(fd, carried[i].level, carried[i].name, &value,
-		    sizeof(value));
-	}
-}
-
-/*
- * Put a socket of ours in the place of the caller's. O_NONBLOCK belongs to
- * what the two then share, so it becomes what the caller's was.
- */
-static int
-put(struct call *c, struct listener *l, int fd)
+put_socket(const struct call *c, int fd)
 {
 	struct seccomp_notif_addfd addfd = {
 		.id = c->id,
@@ -267,156 +165,116 @@ put(struct call *c, struct listener *l, int fd)
 		.newfd = (uint32_t)c->caller.fd,
 		.newfd_flags = (uint32_t)c->caller.flags & O_CLOEXEC,
 	};
-	int flags = fcntl(fd, F_GETFL);
 
-	if (c->caller.dup != -1)
-		carry_options(c, fd);
-	if (flags == -1 || fcntl(fd, F_SETFL,
-	    (flags & ~O_NONBLOCK) | (c->caller.flags & O_NONBLOCK)) == -1 ||
-	    control(c, SECCOMP_IOCTL_NOTIF_ADDFD, &addfd) == -1)
-		return errno == ENOENT ? -1 : refuse(c, l, errno, "");
-	return bound(c, l);
+	return control_trap(c, SECCOMP_IOCTL_NOTIF_ADDFD, &addfd);
+}
+
+/* Verdicts, told and sent. */
+
+static void __attribute__((format(printf, 4, 5)))
+tell(const struct call *c, enum trap_news news, struct listener *l,
+    const char *fmt, ...)
+{
+	struct trap_event *ev = c->ev;
+	va_list ap;
+	int n;
+
+	ev->news = news;
+	ev->listener = l;
+	n = snprintf(ev->text, sizeof(ev->text), "%s ",
+	    c->data->nr == SYS_bind ? "bind" : "listen");
+	va_start(ap, fmt);
+	vsnprintf(ev->text + n, sizeof(ev->text) - (size_t)n, fmt, ap);
+	va_end(ap);
+}
+
+/* Let the kernel do what was asked. */
+static int
+pass_call(const struct call *c, const struct verdict *v)
+{
+	if (v->hint[0] != '\0')
+		tell(c, TRAP_UNSHARED, NULL, "of pid %d: %s; not shared",
+		    (int)c->caller.pid, v->hint);
+	return send_answer(c, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
 }
 
 static int
-refuse_bind(struct call *c, int error, bool may_bind_it)
+refuse_call(const struct call *c, struct listener *l, int error,
+    const char *hint)
 {
-	struct listener *l;
-	char ours[ADDRESS_TEXT_MAX], asked[ADDRESS_TEXT_MAX];
-	char hint[2 * ADDRESS_TEXT_MAX + 32] = "";
+	char where[ADDRESS_TEXT_MAX];
 
-	l = claim_find_other_family(c->ls, &c->caller.address);
-	if (error == EACCES && !may_bind_it) {
-		snprintf(hint, sizeof(hint),
-		    ": a privileged port; give it to crr with -l");
-	} else if (error == EADDRINUSE && l != NULL && l->handed) {
-		address_format(&l->address, ours, sizeof(ours));
-		address_format(&c->caller.address, asked, sizeof(asked));
-		snprintf(hint, sizeof(hint), " by -l %s: say -l %s", ours,
-		    asked);
-	}
-	return refuse(c, NULL, error, hint);
+	address_format(l == NULL ? &c->caller.address : &l->address, where,
+	    sizeof(where));
+	tell(c, TRAP_REFUSED, l, "%s: %s%s", where, strerror(error), hint);
+	c->ev->error = error;
+	return send_answer(c, error, 0);
 }
 
-/* Say so where the next one to remove the name will not find it back. */
+/* What was asked has been done: for datagrams, a bind is all there is. */
 static int
-warn_alone(struct call *c, int result)
+confirm_call(const struct call *c, const struct verdict *v)
 {
-	const struct listener *l = c->ev->listener;
-
-	if (result == 0 && l != NULL && l->path != NULL && !l->path->lent &&
-	    l->path->spare[0] == '\0' && c->ev->news == TRAP_BOUND) {
-		news(c, TRAP_UNSHARED, NULL);
-		say(c, "%s %s: no second link can be made beside it; not "
-		    "shared if workers remove it before they bind", c->name,
-		    address_path(&c->caller.address));
-	}
-	return result;
-}
-
-static int
-share(struct call *c)
-{
-	struct claim claim = {
-		.address = &c->caller.address,
-		.path = &c->caller.path,
-		.who = &c->caller.who,
-		.seat = c->seat,
-		.fd = c->caller.needs_ours ? -1 : c->caller.dup,
-		.may_bind = c->caller.may_bind,
-		.is_guess = c->caller.dup == -1,
-	};
-	struct listener *l = claim_socket(c->ls, &claim);
-	int fd, result;
+	struct listener *l = v->listener;
+	char where[ADDRESS_TEXT_MAX];
 
 	if (l == NULL)
-		return refuse_bind(c, errno, claim.may_bind);
-	fd = listener_queue(l, c->seat)->fd;
-	if (fd == c->caller.dup) {
-		c->caller.dup = -1;
-		result = bound(c, l);
-	} else
-		result = put(c, l, fd);
-	return claim.made ? warn_alone(c, result) : result;
-}
-
-/* A call restarted after a signal, or after we have put a socket there. */
-static int
-bind_again(struct call *c, struct listener *l)
-{
-	c->caller.address.type = l->address.type;
-	c->caller.address.v6only = l->address.v6only;
-	if (!address_equal(&c->caller.address, &l->address))
-		return pass(c);
-	return bound(c, l);
+		return send_answer(c, 0, 0);
+	listener_ask(l, c->seat, c->generation);
+	address_format(&l->address, where, sizeof(where));
+	if (v->hint[0] != '\0')
+		tell(c, TRAP_UNSHARED, NULL, "%s: %s", where, v->hint);
+	else
+		tell(c, c->data->nr == SYS_listen ||
+		    l->address.type == SOCK_DGRAM ? TRAP_LISTENS : TRAP_BOUND,
+		    l, "%s", where);
+	return send_answer(c, 0, 0);
 }
 
 static int
-answer_bind(struct call *c)
+send_verdict(const struct call *c, const struct verdict *v)
 {
-	struct listener *l;
-
-	if (listeners_by_inode(c->ls, c->caller.inode, &l) != NULL)
-		return bind_again(c, l);
-	return c->caller.is_shareable ? share(c) : pass(c);
-}
-
-static int
-answer_listen(struct call *c, int backlog)
-{
-	struct listener *l;
-	struct queue *q;
-	int seat;
-
-	if ((q = listeners_by_inode(c->ls, c->caller.inode, &l)) == NULL)
-		return pass(c);
-	c->caller.address = l->address;
-	seat = (int)(q - l->group.queue);
-	if (listener_listen(c->ls, l, seat, backlog) == -1)
-		return refuse(c, l, errno, "");
-	if (bound(c, l) == -1)
-		return -1;
-	c->ev->news = TRAP_LISTENS;
-	return 0;
-}
-
-/* What is read of the caller is its own only if it waits afterwards. */
-static int
-answer_socket(struct call *c, const struct seccomp_data *data)
-{
-	bool is_bind = data->nr == SYS_bind;
-	enum caller_sight sight = is_bind ?
-	    caller_look_bind(&c->caller, (int)data->args[0], data->args[1],
-	    (uint32_t)data->args[2]) :
-	    caller_look_listen(&c->caller, (int)data->args[0]);
-
-	if (!is_valid(c))
-		return -1;
-	c->ev->pid = c->caller.pid;
-	switch (sight) {
-	case CALLER_SEEN:
+	switch (v->kind) {
+	case VERDICT_PASS:
+		return pass_call(c, v);
+	case VERDICT_ERRNO:
+		return refuse_call(c, v->listener, v->error, v->hint);
+	case VERDICT_PUT:
+		if (put_socket(c, v->fd) == -1)
+			return errno == ENOENT ? -1 :
+			    refuse_call(c, v->listener, errno, "");
 		break;
-	case CALLER_OTHER:
-		return pass(c);
-	case CALLER_HIDDEN:
-		return unshared(c, c->caller.hidden);
+	case VERDICT_DONE:
+		break;
 	}
-	return is_bind ? answer_bind(c) :
-	    answer_listen(c, (int)data->args[1]);
+	return confirm_call(c, v);
 }
 
-/* The listener that a path of the caller's names. */
-static struct listener *
-find_named(struct call *c, int dir_fd, const char *path)
+/* A call, looked at and decided. */
+
+/* Find the listener whose path the caller would unlink; or NULL. */
+static const struct listener *
+find_named(struct call *c)
 {
-	const char *slash = strrchr(path, '/');
-	const char *name = slash == NULL ? path : slash + 1;
+	const struct seccomp_data *data = c->data;
+	bool at = data->nr == SYS_unlinkat;
+	const char *name, *slash;
+	char path[PATH_MAX];
 	struct stat st;
 	int fd, result;
 
+	if (c->caller.tid == 0 || (at && (data->args[2] & AT_REMOVEDIR) != 0) ||
+	    caller_read_path(&c->caller, data->args[at], path,
+	    sizeof(path)) == -1)
+		return NULL;
+	slash = strrchr(path, '/');
+	name = slash == NULL ? path : slash + 1;
 	/* Most of what is unlinked is no socket: look no further. */
-	if (listeners_by_name(c->ls, 0, 0, name) == NULL ||
-	    (fd = caller_open_directory(&c->caller, dir_fd, path)) == -1)
+	if (listeners_by_name(c->ls, 0, 0, name) == NULL)
+		return NULL;
+	fd = caller_open_directory(&c->caller,
+	    at ? (int)data->args[0] : AT_FDCWD, path);
+	if (fd == -1)
 		return NULL;
 	result = fstat(fd, &st);
 	close(fd);
@@ -424,28 +282,68 @@ find_named(struct call *c, int dir_fd, const char *path)
 	    listeners_by_name(c->ls, st.st_dev, st.st_ino, name);
 }
 
+static enum caller_sight
+look_at_call(struct call *c)
+{
+	const __u64 *args = c->data->args;
+
+	if (c->data->nr == SYS_bind)
+		return caller_look_bind(&c->caller, (int)args[0], args[1],
+		    (uint32_t)args[2]);
+	if (c->data->nr == SYS_listen)
+		return caller_look_listen(&c->caller, (int)args[0]);
+	c->named = find_named(c);
+	return c->named == NULL ? CALLER_OTHER : CALLER_SEEN;
+}
+
+static void
+decide_listen(const struct call *c, struct verdict *v)
+{
+	struct listener *l;
+	struct queue *q;
+	int backlog = (int)c->data->args[1];
+
+	if ((q = listeners_by_inode(c->ls, c->caller.inode, &l)) == NULL)
+		return;
+	v->kind = VERDICT_DONE;
+	v->listener = l;
+	if (listener_listen(c->ls, l, (int)(q - l->group.queue), backlog) == -1) {
+		v->kind = VERDICT_ERRNO;
+		v->error = errno;
+	}
+}
+
 /*
  * A worker that would remove the name of a shared socket, before it binds it
  * or at its end, is told that it has: others are still found by it.
  */
-static int
-answer_unlink(struct call *c, const struct seccomp_data *data)
+static void
+decide_unlink(const struct call *c, struct verdict *v)
 {
-	bool at = data->nr == SYS_unlinkat;
-	char path[PATH_MAX];
-	const struct listener *l;
+	if (unixpath_is_there(c->named->path) &&
+	    listener_is_common(c->named))
+		v->kind = VERDICT_DONE;
+}
 
-	if (c->caller.tid == 0 || (at && (data->args[2] & AT_REMOVEDIR) != 0) ||
-	    caller_read_path(&c->caller, data->args[at], path,
-	    sizeof(path)) == -1)
-		return pass(c);
-	l = find_named(c, at ? (int)data->args[0] : AT_FDCWD, path);
-	if (!is_valid(c))
+/* What was read of the caller is its own only if it waits afterwards. */
+static int
+answer_call(struct call *c)
+{
+	struct verdict v = { .kind = VERDICT_PASS };
+	enum caller_sight sight = look_at_call(c);
+
+	if (!is_waiting(c))
 		return -1;
-	if (l == NULL || !unixpath_is_there(l->path) ||
-	    !listener_is_common(l))
-		return pass(c);
-	return send_answer(c, 0, 0);
+	c->ev->pid = c->caller.pid;
+	if (sight == CALLER_HIDDEN)
+		snprintf(v.hint, sizeof(v.hint), "%s", c->caller.hidden);
+	else if (sight == CALLER_SEEN && c->data->nr == SYS_bind)
+		bind_decide(c->ls, &c->caller, c->seat, &v);
+	else if (sight == CALLER_SEEN && c->data->nr == SYS_listen)
+		decide_listen(c, &v);
+	else if (sight == CALLER_SEEN)
+		decide_unlink(c, &v);
+	return send_verdict(c, &v);
 }
 
 int
@@ -463,19 +361,15 @@ trap_answer(int trap_fd, struct listeners *ls, int seat, unsigned generation,
 		.generation = generation,
 		.ev = ev,
 	};
-
 	int result;
 
 	memset(ev, 0, sizeof(*ev));
-	if (control(&c, SECCOMP_IOCTL_NOTIF_RECV, &u) == -1)
+	if (control_trap(&c, SECCOMP_IOCTL_NOTIF_RECV, &u) == -1)
 		return -1;
 	c.id = u.notif.id;
-	c.name = u.notif.data.nr == SYS_bind ? "bind" : "listen";
+	c.data = &u.notif.data;
 	caller_init(&c.caller, (pid_t)u.notif.pid);
-	if (u.notif.data.nr == SYS_unlink || u.notif.data.nr == SYS_unlinkat)
-		result = answer_unlink(&c, &u.notif.data);
-	else
-		result = answer_socket(&c, &u.notif.data);
+	result = answer_call(&c);
 	caller_close(&c.caller);
 	return result;
 }
