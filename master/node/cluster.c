@@ -33,12 +33,12 @@ struct query {
 	long	 seq;
 	char	 key[KEY_MAX];
 	struct address address;
-	bool	 any;			/* no address given: IPv6, else IPv4 */
+	bool	 any;			/* no address: IPv6, or else IPv4 */
 	struct jsonline_value data;
 };
 
 static long
-number(const struct jsonline_value *object, const char *name, long none)
+read_number(const struct jsonline_value *object, const char *name, long none)
 {
 	const struct jsonline_value v = jsonline_find(object, name);
 	char text[24], *end;
@@ -54,7 +54,7 @@ number(const struct jsonline_value *object, const char *name, long none)
 
 /* The text of a member; "" where it is none or too long. */
 static void
-text(const struct jsonline_value *object, const char *name, char *buf,
+read_text(const struct jsonline_value *object, const char *name, char *buf,
     size_t size)
 {
 	const struct jsonline_value v = jsonline_find(object, name);
@@ -73,7 +73,7 @@ set_port(struct address *a, unsigned port)
 		a->u.in.sin_port = htons((uint16_t)port);
 }
 
-/* Numeric addresses alone come from Node, which has looked names up. */
+/* Node has looked names up before: hosts are numeric. */
 static int
 set_host(struct address *a, const char *host, unsigned port)
 {
@@ -89,9 +89,9 @@ set_host(struct address *a, const char *host, unsigned port)
 	return 0;
 }
 
-/* All addresses, where there is no IPv6. */
+/* Ask for all addresses where there is no IPv6. */
 static void
-take_ipv4(struct address *a)
+use_ipv4(struct address *a)
 {
 	unsigned port = address_port(a);
 
@@ -100,27 +100,28 @@ take_ipv4(struct address *a)
 	set_host(a, "0.0.0.0", port);
 }
 
-/* Returns 0, or -1 and errno. */
+/* Read a message about a server. Returns 0, or -1 and errno. */
 static int
 read_query(struct query *q, const struct jsonline_value *message)
 {
 	char host[KEY_MAX], type[8];
-	long port = number(message, "port", -1);
-	long fd = number(message, "fd", -1);
+	long port = read_number(message, "port", -1);
+	long fd = read_number(message, "fd", -1);
 
 	memset(q, 0, sizeof(*q));
-	q->seq = number(message, "seq", 0);
+	q->seq = read_number(message, "seq", 0);
 	q->data = jsonline_find(message, "data");
-	text(message, "address", host, sizeof(host));
-	text(message, "addressType", type, sizeof(type));
+	read_text(message, "address", host, sizeof(host));
+	read_text(message, "addressType", type, sizeof(type));
 	snprintf(q->key, sizeof(q->key), "%.160s:%ld:%s:%ld:%ld", host, port,
-	    type, fd, number(message, "index", 0));
+	    type, fd, read_number(message, "index", 0));
 	errno = EINVAL;
 	if (fd >= 0 || port > 65535)
 		return -1;
 	q->address.type = strncmp(type, "udp", 3) == 0 ? SOCK_DGRAM :
 	    SOCK_STREAM;
-	q->address.v6only = (number(message, "flags", 0) & FLAG_V6ONLY) != 0;
+	q->address.v6only = (read_number(message, "flags", 0) &
+	    FLAG_V6ONLY) != 0;
 	if (strtol(type, NULL, 10) == TYPE_PATH) {
 		q->address.u.sa.sa_family = AF_UNIX;
 		return address_set_path(&q->address, host);
@@ -135,7 +136,7 @@ read_query(struct query *q, const struct jsonline_value *message)
 }
 
 static struct cluster_server *
-find(const struct cluster *c, const char *key)
+find_server(const struct cluster *c, const char *key)
 {
 	size_t i;
 
@@ -145,7 +146,7 @@ find(const struct cluster *c, const char *key)
 	return NULL;
 }
 
-/* Another server of the program's has the address. */
+/* Tell whether another server of the program has the address. */
 static bool
 is_taken(const struct cluster *c, const struct listeners *ls,
     const struct query *q)
@@ -203,7 +204,8 @@ may_bind(const struct cluster_worker *w, const struct address *a)
 }
 
 static struct listener *
-serve(struct listeners *ls, struct query *q, const struct cluster_worker *w)
+serve_query(struct listeners *ls, struct query *q,
+    const struct cluster_worker *w)
 {
 	struct address *a = &q->address;
 	struct identity who;
@@ -223,17 +225,17 @@ serve(struct listeners *ls, struct query *q, const struct cluster_worker *w)
 	l = claim_socket(ls, &claim);
 	if (l == NULL && q->any && (errno == EAFNOSUPPORT ||
 	    errno == EADDRNOTAVAIL)) {
-		take_ipv4(a);
+		use_ipv4(a);
 		l = claim_socket(ls, &claim);
 	}
-	/* What Node binds itself never blocks, and it counts on that. */
+	/* Node may accept until nothing is left, as its own never block. */
 	if (l != NULL && set_nonblocking(listener_queue(l, w->seat)->fd) == -1)
 		return NULL;
 	return l;
 }
 
 static struct cluster_server *
-add(struct cluster *c, const struct query *q)
+add_server(struct cluster *c, const struct query *q)
 {
 	struct cluster_server *servers, *s;
 
@@ -251,7 +253,7 @@ add(struct cluster *c, const struct query *q)
 }
 
 static void
-reply(const struct cluster_worker *w, const struct query *q, int error,
+send_reply(const struct cluster_worker *w, const struct query *q, int error,
     const char *data, int fd)
 {
 	char line[REPLY_MAX + DATA_MAX], key[6 * KEY_MAX + 3];
@@ -280,30 +282,30 @@ answer_query(struct cluster *c, struct listeners *ls,
 	struct query q;
 
 	if (read_query(&q, message) == -1) {
-		reply(w, &q, errno, NULL, -1);
+		send_reply(w, &q, errno, NULL, -1);
 		return;
 	}
-	s = find(c, q.key);
+	s = find_server(c, q.key);
 	if (s != NULL)
 		q.address = s->address;
 	if (is_taken(c, ls, &q))
 		errno = EADDRINUSE;
 	else
-		l = serve(ls, &q, w);
-	if (l != NULL && s == NULL && (s = add(c, &q)) == NULL)
+		l = serve_query(ls, &q, w);
+	if (l != NULL && s == NULL && (s = add_server(c, &q)) == NULL)
 		l = NULL;
 	if (l == NULL) {
-		reply(w, &q, errno, NULL, -1);
+		send_reply(w, &q, errno, NULL, -1);
 		return;
 	}
 	s->address = q.address;
 	listener_ask(l, w->seat, w->generation);
-	reply(w, &q, 0, s->data, listener_queue(l, w->seat)->fd);
+	send_reply(w, &q, 0, s->data, listener_queue(l, w->seat)->fd);
 }
 
-/* Where listen(2) is not caught, this is the news of it. */
+/* Where listen(2) is not caught, the worker's word is all that tells of it. */
 static struct listener *
-listening(struct listeners *ls, const struct cluster_worker *w,
+hear_listening(struct listeners *ls, const struct cluster_worker *w,
     const struct jsonline_value *message)
 {
 	struct listener *l;
@@ -313,7 +315,7 @@ listening(struct listeners *ls, const struct cluster_worker *w,
 		return NULL;
 	l = listeners_find(ls, &q.address);
 	if (l == NULL && q.any) {
-		take_ipv4(&q.address);
+		use_ipv4(&q.address);
 		l = listeners_find(ls, &q.address);
 	}
 	if (l == NULL || listener_queue(l, w->seat)->fd == -1)
@@ -337,10 +339,11 @@ cluster_hear(struct cluster *c, struct listeners *ls,
 		answer_query(c, ls, w, message);
 		return NULL;
 	}
-	n = snprintf(ack, sizeof(ack), "{\"cmd\":\"NODE_CLUSTER\",\"ack\":%ld}\n",
-	    number(message, "seq", 0));
+	n = snprintf(ack, sizeof(ack),
+	    "{\"cmd\":\"NODE_CLUSTER\",\"ack\":%ld}\n",
+	    read_number(message, "seq", 0));
 	node_say(w->node, ack, (size_t)n, -1);
-	return jsonline_is(&act, "listening") ? listening(ls, w, message) :
+	return jsonline_is(&act, "listening") ? hear_listening(ls, w, message) :
 	    NULL;
 }
 
