@@ -167,14 +167,17 @@ bench: crr tools $B/bench/start
 	bench/reload --start
 	bench/throughput
 	bench/bus
+	bench/workers
 
 $B/bench/start: bench/reload.d/start.c $B/flags
 	@mkdir -p $(@D)
 	$(COMPILE) $(DEPS) $(LINK) -o $@ $< $(LDLIBS)
 
-$B/bench/bare: bench/bus.d/bare.c $B/ipc.o $B/flags
+$B/bench/bare: bench/bus.d/bare.c
+$B/bench/silent: bench/workers.d/silent.c
+$B/bench/bare $B/bench/silent: $B/ipc.o $B/flags
 	@mkdir -p $(@D)
-	$(COMPILE) $(DEPS) $(LINK) -o $@ $< $B/ipc.o $(LDLIBS)
+	$(COMPILE) $(DEPS) $(LINK) -o $@ $(filter %.c,$^) $B/ipc.o $(LDLIBS)
 
 # test/arrows.known lists what still breaks the order of the rooms. It may only
 # shrink.
@@ -189,7 +192,8 @@ lint:
 	done
 	shellcheck -x test/run test/arrows test/helper.bash test/servers/build .ci/run \
 		examples/demo examples/mirror examples/redis-bridge
-	shellcheck -x bench/reload bench/throughput bench/bus test/*.bats
+	shellcheck -x bench/reload bench/throughput bench/bus bench/workers \
+		test/*.bats
 	mandoc -Tlint -Wwarning doc/crr.1 doc/crr.3
 
 # -fPIC: the library may become part of a shared one.
