@@ -125,7 +125,7 @@ process_birth(struct process *p, char *why, size_t size, int *code)
 
 /* Below the leader; else *top is the last one below us, or some stranger. */
 static bool
-descends(const struct process *p, pid_t pid, pid_t *top)
+descends_from_leader(const struct process *p, pid_t pid, pid_t *top)
 {
 	int depth;
 
@@ -170,7 +170,7 @@ process_signal(const struct process *p, int sig)
 	/* Its number may have been given to a stranger. One that the leader
 	 * can't wait for goes when the leader has. */
 	if (p->listen_pid != 0 && (getpgid(p->listen_pid) == p->group ||
-	    descends(p, p->listen_pid, &top)))
+	    descends_from_leader(p, p->listen_pid, &top)))
 		pid = p->listen_pid;
 	if (pid != 0)
 		kill(pid, sig);

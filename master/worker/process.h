@@ -1,6 +1,6 @@
 /*
- * The processes of a worker: fork and exec, signals. Knows how a worker
- * is to be started (struct launch, its seat's queues), nothing of its states.
+ * The processes of a worker, from outside: their start, signals to them, their
+ * end. Knows nothing of a worker's states.
  */
 #ifndef MASTER_WORKER_PROCESS_H
 #define MASTER_WORKER_PROCESS_H
@@ -16,14 +16,15 @@
 
 struct process {
 	pid_t	 pid;			/* of the leader; 0: none */
-	pid_t	 group;			/* its process group, kept after pid */
+	pid_t	 group;			/* its process group; kept after pid,
+					   until process_gone or a start; 0 */
 	pid_t	 listen_pid;		/* who listens; 0: not seen */
 	int	 birth_fd;		/* trap and errors of exec; -1: closed */
 	int	 trap_fd;		/* calls to answer; -1: none */
 	int	 channel_fd;		/* Node's, until somebody takes it; -1 */
 	struct family_mark mark;
-	bool	 rest;			/* the leader has gone, others under
-					   the trap have not */
+	bool	 rest;			/* the leader has ended; others under
+					   the trap may not have */
 };
 
 enum process_news {
@@ -32,29 +33,35 @@ enum process_news {
 	PROCESS_FAILED,			/* the command did not start */
 };
 
-/* Make *p the process of nobody. */
+/* Make *p the process of nobody. Closes nothing. */
 void	 process_init(struct process *p);
 
 /*
- * Start a worker in its own process group. Returns 0, or -1 and errno of
- * socketpair(2) or fork(2). What fails in the child is told later, by
+ * Start a worker in its own process group, and note that in the launch's
+ * family. *p must have no process and no descriptor. Its mark points to the
+ * launch's socket. Returns 0, or -1 and errno of socketpair(2) or fork(2) with
+ * *p as process_init makes it. What fails in the child is told later, by
  * process_birth.
  */
 int	 process_start(struct process *p, const struct worker_rules *rules,
 	    int id, int seat);
 
 /*
- * Read what the child says of its start, when birth_fd is readable: takes its
- * trap, closes birth_fd at the end. For PROCESS_FAILED, why holds a line and
- * *code what a shell would exit with (126, 127) or 1.
+ * Read one message of the child about its start, when birth_fd is readable;
+ * never blocks. PROCESS_NONE: there was none, or it brought the trap, which is
+ * in trap_fd now. Closes birth_fd otherwise. For PROCESS_FAILED, why holds a
+ * line and *code what a shell would exit with (126, 127) or 1; both are left
+ * alone otherwise.
  */
 enum process_news process_birth(struct process *p, char *why, size_t size,
 	    int *code);
 
-/* Send sig to the process that listens, else to the leader. */
+/* Send sig to the process that listens, if it is in the group or below the
+ * leader; else to the leader, if there is one. */
 void	 process_signal(const struct process *p, int sig);
 
-/* SIGKILL to the whole group. */
+/* Send SIGKILL to the whole group, before the leader is waited for: after that
+ * the group's number may belong to another. */
 void	 process_kill(const struct process *p);
 
 /* The process group of a process, or -1. */
@@ -71,12 +78,15 @@ bool	 process_is_us(pid_t pid);
 bool	 process_is_stray(const struct process *p, pid_t pid);
 
 /*
- * Note that the leader has been reaped; what is left of its group is killed.
- * p->rest says whether other processes are under the trap still.
+ * Note that the leader has been waited for, and close birth_fd and channel_fd,
+ * if nobody has taken it. Signals nobody: the caller has killed the group
+ * before. Sets p->rest where there is a trap, which hangs up when no process is
+ * under it.
  */
 void	 process_ended(struct process *p);
 
-/* The trap has hung up: the last process of the worker has gone. */
+/* Note that no process of the worker is left, since the trap has hung up, or
+ * that they are given up. Closes trap_fd. */
 void	 process_gone(struct process *p);
 
 #endif

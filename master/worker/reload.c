@@ -4,7 +4,7 @@
 #include "master/worker/reload.h"
 
 static void
-begin(struct reload *r, struct pool *pool, int64_t now_ms)
+begin_run(struct reload *r, struct pool *pool, int64_t now_ms)
 {
 	r->active = true;
 	r->again = false;
@@ -23,7 +23,7 @@ reload_request(struct reload *r, struct pool *pool, int64_t now_ms)
 		r->again = true;
 		return r->run + 1;
 	}
-	begin(r, pool, now_ms);
+	begin_run(r, pool, now_ms);
 	return r->run;
 }
 
@@ -32,7 +32,7 @@ reload_next(struct reload *r, struct pool *pool, int64_t now_ms)
 {
 	if (r->active || !r->again)
 		return false;
-	begin(r, pool, now_ms);
+	begin_run(r, pool, now_ms);
 	return true;
 }
 
@@ -89,7 +89,7 @@ drop_candidates(struct pool *pool, int64_t now_ms)
 }
 
 static enum reload_outcome
-fail(struct reload *r, struct pool *pool, const struct worker *failed,
+fail_run(struct reload *r, struct pool *pool, const struct worker *failed,
     int64_t now_ms)
 {
 	int n = reload_new_workers(r, pool);
@@ -112,7 +112,7 @@ reload_end(struct reload *r, struct pool *pool, int64_t now_ms)
 }
 
 static void
-promote(struct reload *r, struct pool *pool, struct worker *candidate,
+promote_candidate(struct reload *r, struct pool *pool, struct worker *candidate,
     int64_t now_ms)
 {
 	pool_promote(pool, candidate, now_ms);
@@ -157,7 +157,7 @@ promote_ready(struct reload *r, struct pool *pool, int64_t now_ms)
 			continue;
 		holder = pool_holder(pool, id);
 		if (r->soaked || holder == NULL || !worker_serves(holder))
-			promote(r, pool, w, now_ms);
+			promote_candidate(r, pool, w, now_ms);
 	}
 }
 
@@ -243,7 +243,7 @@ next_to_stop(const struct reload *r, const struct pool *pool)
 }
 
 /* No seat to spare: the next one is stopped when the last one is back, and
- * the pool starts it anew; at once, if it waited to start again. */
+ * the pool starts it again; at once, if it waited to start again. */
 static void
 stop_one(struct reload *r, struct pool *pool, int64_t now_ms)
 {
@@ -259,7 +259,7 @@ stop_one(struct reload *r, struct pool *pool, int64_t now_ms)
 }
 
 static void
-advance(struct reload *r, struct pool *pool, int64_t now_ms)
+advance_run(struct reload *r, struct pool *pool, int64_t now_ms)
 {
 	note_soaked(r, pool, now_ms);
 	if (pool->surge > 0) {
@@ -286,12 +286,12 @@ reload_turn(struct reload *r, struct pool *pool, int64_t now_ms)
 	r->turned_ms = now_ms;
 	failed = find_failed(r, pool);
 	if (failed == NULL) {
-		advance(r, pool, now_ms);
+		advance_run(r, pool, now_ms);
 		/* A fork that fails is told by nothing but this. */
 		failed = find_failed(r, pool);
 	}
 	if (failed != NULL)
-		return fail(r, pool, failed, now_ms);
+		return fail_run(r, pool, failed, now_ms);
 	if (!is_complete(r, pool))
 		return RELOAD_GOES_ON;
 	r->active = false;

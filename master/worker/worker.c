@@ -40,7 +40,7 @@ worker_touch(struct worker *w)
 }
 
 static void
-spawn(struct worker *w, const struct context *c)
+start_process(struct worker *w, const struct context *c)
 {
 	w->generation = c->rules->generation;
 	w->started_ms = c->now_ms;
@@ -62,7 +62,7 @@ spawn(struct worker *w, const struct context *c)
 }
 
 static void
-up(struct worker *w, const struct context *c)
+note_ready(struct worker *w, const struct context *c)
 {
 	w->ready_ms = c->now_ms;
 	w->alive_ms = 0;
@@ -70,13 +70,13 @@ up(struct worker *w, const struct context *c)
 }
 
 static void
-drain(struct worker *w, const struct context *c)
+begin_drain(struct worker *w, const struct context *c)
 {
 	w->deadline_ms = c->now_ms + c->rules->drain_ms;
 }
 
 static void
-stop(struct worker *w, const struct context *c)
+stop_process(struct worker *w, const struct context *c)
 {
 	w->alive_ms = 0;
 	w->deadline_ms = c->now_ms + c->rules->stop_timeout_ms;
@@ -92,14 +92,14 @@ kill_all(struct worker *w, const struct context *c)
 }
 
 static void
-expire(struct worker *w, const struct context *c)
+expire_start(struct worker *w, const struct context *c)
 {
 	w->timed_out = true;
 	kill_all(w, c);
 }
 
 static void
-give_up(struct worker *w, const struct context *c)
+give_up_stop(struct worker *w, const struct context *c)
 {
 	w->stop_late = true;
 	kill_all(w, c);
@@ -145,7 +145,7 @@ backoff(struct worker *w, const struct context *c)
 }
 
 static void
-rest(struct worker *w, const struct context *c)
+come_to_rest(struct worker *w, const struct context *c)
 {
 	(void)c;
 	w->alive_ms = 0;
@@ -156,41 +156,41 @@ rest(struct worker *w, const struct context *c)
 	[WORKER_##from][WORKER_##event] = { true, WORKER_##into, does }
 
 static const struct step steps[WORKER_NSTATES][WORKER_NEVENTS] = {
-	ON(DOWN,	START,		STARTING,	spawn),
+	ON(DOWN,	START,		STARTING,	start_process),
 
-	ON(STARTING,	UP,		READY,		up),
-	ON(STARTING,	RETIRE,		STOPPING,	stop),
-	ON(STARTING,	STOP,		STOPPING,	stop),
+	ON(STARTING,	UP,		READY,		note_ready),
+	ON(STARTING,	RETIRE,		STOPPING,	stop_process),
+	ON(STARTING,	STOP,		STOPPING,	stop_process),
 	ON(STARTING,	KILL,		KILLED,		kill_all),
 	ON(STARTING,	LOST,		BACKOFF,	backoff),
-	ON(STARTING,	GONE,		DOWN,		rest),
-	ON(STARTING,	TIMEOUT,	KILLED,		expire),
+	ON(STARTING,	GONE,		DOWN,		come_to_rest),
+	ON(STARTING,	TIMEOUT,	KILLED,		expire_start),
 
-	ON(READY,	RETIRE,		DRAINING,	drain),
-	ON(READY,	STOP,		STOPPING,	stop),
+	ON(READY,	RETIRE,		DRAINING,	begin_drain),
+	ON(READY,	STOP,		STOPPING,	stop_process),
 	ON(READY,	KILL,		KILLED,		kill_all),
 	ON(READY,	LOST,		BACKOFF,	backoff),
-	ON(READY,	GONE,		DOWN,		rest),
+	ON(READY,	GONE,		DOWN,		come_to_rest),
 
-	ON(DRAINING,	DRAINED,	STOPPING,	stop),
-	ON(DRAINING,	STOP,		STOPPING,	stop),
+	ON(DRAINING,	DRAINED,	STOPPING,	stop_process),
+	ON(DRAINING,	STOP,		STOPPING,	stop_process),
 	ON(DRAINING,	KILL,		KILLED,		kill_all),
-	ON(DRAINING,	GONE,		DOWN,		rest),
-	ON(DRAINING,	TIMEOUT,	STOPPING,	stop),
+	ON(DRAINING,	GONE,		DOWN,		come_to_rest),
+	ON(DRAINING,	TIMEOUT,	STOPPING,	stop_process),
 
 	ON(STOPPING,	KILL,		KILLED,		kill_all),
-	ON(STOPPING,	GONE,		DOWN,		rest),
-	ON(STOPPING,	TIMEOUT,	KILLED,		give_up),
+	ON(STOPPING,	GONE,		DOWN,		come_to_rest),
+	ON(STOPPING,	TIMEOUT,	KILLED,		give_up_stop),
 
 	ON(KILLED,	LOST,		BACKOFF,	backoff),
-	ON(KILLED,	GONE,		DOWN,		rest),
+	ON(KILLED,	GONE,		DOWN,		come_to_rest),
 	ON(KILLED,	TIMEOUT,	KILLED,		kill_all),
 
-	ON(BACKOFF,	START,		STARTING,	spawn),
-	ON(BACKOFF,	RETIRE,		DOWN,		rest),
-	ON(BACKOFF,	STOP,		DOWN,		rest),
-	ON(BACKOFF,	KILL,		DOWN,		rest),
-	ON(BACKOFF,	TIMEOUT,	STARTING,	spawn),
+	ON(BACKOFF,	START,		STARTING,	start_process),
+	ON(BACKOFF,	RETIRE,		DOWN,		come_to_rest),
+	ON(BACKOFF,	STOP,		DOWN,		come_to_rest),
+	ON(BACKOFF,	KILL,		DOWN,		come_to_rest),
+	ON(BACKOFF,	TIMEOUT,	STARTING,	start_process),
 };
 
 #undef ON
