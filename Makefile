@@ -106,6 +106,7 @@ UNIT_group = $(filter master/socket/group.c master/socket/steer%,$(SRC))
 UNIT_listener = $(SOCKETS) $(filter base/proc.c,$(SRC)) base/parse.c base/log.c base/text.c
 UNIT_trap = $(UNIT_listener)
 UNIT_claim = $(UNIT_listener)
+UNIT_pile = base/pile.c
 UNIT_bus = master/bus/bus.c master/bus/retain.c ipc.c
 UNIT_jsonline = master/node/json.c
 UNIT_inhand = master/drain/inhand.c

@@ -5,8 +5,8 @@
 
 load helper
 
-UNITS="address bus claim event family group inhand ipc jsonline listener parse"
-UNITS="$UNITS passfd poller reload timers trap worker"
+UNITS="address bus claim event family group inhand ipc jsonline"
+UNITS="$UNITS listener parse passfd pile poller reload timers trap worker"
 
 unit() {
 	# One reads doc/protocol.md.
@@ -80,6 +80,10 @@ unit() {
 
 @test "passing descriptors (unit)" {
 	unit passfd
+}
+
+@test "piles of bytes (unit)" {
+	unit pile
 }
 
 @test "the reload (unit)" {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/passfd.h"
+#include "base/pile.h"
 #include "base/text.h"
 #include "master/node/channel.h"
 
@@ -16,12 +17,6 @@ enum {
 	READ_SIZE = 65536,		/* bytes, least room for a read */
 	LINE_MAX_BYTES = CRR_DATA_MAX + 4096,
 	WRITE_FROM = 256 << 10,		/* bytes waiting: no more is converted */
-};
-
-/* Bytes that grow behind and are used up in front. */
-struct pile {
-	char	*bytes;
-	size_t	 size, begin, end;
 };
 
 /* A descriptor that goes out with a line. */
@@ -43,53 +38,6 @@ struct node {
 	size_t	 ngifts;
 	unsigned char *payload;		/* of the message said last */
 };
-
-static int
-make_room(struct pile *p, size_t more)
-{
-	size_t size = p->size == 0 ? READ_SIZE : p->size;
-	char *bytes;
-
-	if (p->begin > 0) {
-		memmove(p->bytes, p->bytes + p->begin, p->end - p->begin);
-		p->end -= p->begin;
-		p->begin = 0;
-	}
-	while (size - p->end < more)
-		size *= 2;
-	if (size == p->size)
-		return 0;
-	bytes = realloc(p->bytes, size);
-	if (bytes == NULL)
-		return -1;
-	p->bytes = bytes;
-	p->size = size;
-	return 0;
-}
-
-/* What has become large goes when it is empty. */
-static void
-use(struct pile *p, size_t n)
-{
-	p->begin += n;
-	if (p->begin < p->end)
-		return;
-	p->begin = p->end = 0;
-	if (p->size > WRITE_FROM) {
-		free(p->bytes);
-		memset(p, 0, sizeof(*p));
-	}
-}
-
-static int
-append(struct pile *p, const void *bytes, size_t len)
-{
-	if (p->size - p->end < len && make_room(p, len) == -1)
-		return -1;
-	memcpy(p->bytes + p->end, bytes, len);
-	p->end += len;
-	return 0;
-}
 
 struct node *
 node_open(struct bus *bus, const struct bus_identity *who, int fd)
@@ -119,8 +67,8 @@ node_close(struct bus *bus, struct node *n)
 	while (n->ngifts > 0)
 		close(n->gifts[--n->ngifts].fd);
 	free(n->gifts);
-	free(n->in.bytes);
-	free(n->out.bytes);
+	pile_free(&n->in);
+	pile_free(&n->out);
 	free(n->payload);
 	free(n);
 }
@@ -130,7 +78,7 @@ node_read(struct node *n)
 {
 	ssize_t got;
 
-	if (make_room(&n->in, READ_SIZE) == -1)
+	if (pile_reserve(&n->in, READ_SIZE) == -1)
 		return 0;
 	got = recv(n->fd, n->in.bytes + n->in.end, n->in.size - n->in.end,
 	    MSG_DONTWAIT);
@@ -153,7 +101,7 @@ node_is_readable(const struct node *n)
 bool
 node_is_cut(const struct node *n)
 {
-	return n->in.end > n->in.begin;
+	return pile_len(&n->in) > 0;
 }
 
 int
@@ -167,7 +115,7 @@ static ssize_t
 find_line(struct node *n, struct node_said *said)
 {
 	const char *line = n->in.bytes + n->in.begin, *newline;
-	size_t used = n->in.end - n->in.begin;
+	size_t used = pile_len(&n->in);
 
 	newline = used == n->scanned ? NULL :
 	    memchr(line + n->scanned, '\n', used - n->scanned);
@@ -182,7 +130,7 @@ find_line(struct node *n, struct node_said *said)
 		said->why = "a line is longer than 16 MiB";
 	}
 	if (n->skipping) {
-		use(&n->in, used);
+		pile_use(&n->in, used);
 		n->scanned = 0;
 	}
 	return -1;
@@ -324,7 +272,7 @@ node_next(struct node *n, struct node_said *said)
 		n->skipping = false;
 	else
 		understand(n, n->in.bytes + n->in.begin, (size_t)len, said);
-	use(&n->in, (size_t)len + 1);
+	pile_use(&n->in, (size_t)len + 1);
 }
 
 /* A member whose value is a string, or what a string can hold of it. */
@@ -333,7 +281,7 @@ put_string(struct pile *p, const char *key, const char *text, size_t len)
 {
 	size_t room = strlen(key) + 6 * len + 8;
 
-	if (make_room(p, room) == -1)
+	if (pile_reserve(p, room) == -1)
 		return -1;
 	p->end += (size_t)sprintf(p->bytes + p->end, ",\"%s\":", key);
 	p->end += text_json(text, len, p->bytes + p->end, 6 * len + 3);
@@ -351,9 +299,9 @@ put_data(struct pile *p, const struct crr_message *m)
 	    memchr(m->data, '\n', m->data_len) != NULL ||
 	    !text_is_utf8(m->data, m->data_len))
 		return put_string(p, "data", m->data, m->data_len);
-	if (append(p, key, strlen(key)) == -1)
+	if (pile_append(p, key, strlen(key)) == -1)
 		return -1;
-	return append(p, m->data, m->data_len);
+	return pile_append(p, m->data, m->data_len);
 }
 
 static int
@@ -366,14 +314,14 @@ put_native(struct pile *p, unsigned type, const struct crr_message *m)
 
 	n = snprintf(begin, sizeof(begin), "{\"cmd\":\"%s\",\"pid\":%" PRId32,
 	    cmd, m->pid);
-	if (append(p, begin, (size_t)n) == -1 ||
+	if (pile_append(p, begin, (size_t)n) == -1 ||
 	    put_string(p, "name", m->name, m->name_len) == -1)
 		return -1;
 	if (m->id_len > 0 && put_string(p, "id", m->id, m->id_len) == -1)
 		return -1;
 	if (put_data(p, m) == -1)
 		return -1;
-	return append(p, "}\n", 2);
+	return pile_append(p, "}\n", 2);
 }
 
 static int
@@ -384,7 +332,7 @@ put_lagged(struct pile *p, const struct crr_frame *f)
 
 	n = snprintf(line, sizeof(line), "{\"cmd\":\"lagged\",\"count\":%" PRIu64
 	    "}\n", crr_get64(f->payload));
-	return append(p, line, (size_t)n);
+	return pile_append(p, line, (size_t)n);
 }
 
 static int
@@ -398,9 +346,9 @@ put_frame(struct pile *p, const struct crr_frame *f)
 		return 0;
 	if ((m.flags & CRR_MESSAGE_JSON) == 0)
 		return put_native(p, f->type, &m);
-	if (append(p, m.data, m.data_len) == -1)
+	if (pile_append(p, m.data, m.data_len) == -1)
 		return -1;
-	return append(p, "\n", 1);
+	return pile_append(p, "\n", 1);
 }
 
 /* Make lines of what is queued, but not more than will soon be taken. */
@@ -411,9 +359,9 @@ convert(struct bus *bus, struct node *n)
 	struct crr_frame f;
 	size_t begin, len;
 
-	while (n->out.end - n->out.begin < WRITE_FROM &&
+	while (pile_len(&n->out) < WRITE_FROM &&
 	    (bytes = bus_peek(n->subscriber, &len)) != NULL) {
-		begin = n->out.end - n->out.begin;
+		begin = pile_len(&n->out);
 		if (crr_parse(bytes, len, &f) == CRR_FRAME &&
 		    put_frame(&n->out, &f) == -1) {
 			/* No memory: half a line is none. */
@@ -427,13 +375,13 @@ convert(struct bus *bus, struct node *n)
 bool
 node_pending(struct node *n)
 {
-	return n->out.begin < n->out.end || bus_pending(n->subscriber);
+	return pile_len(&n->out) > 0 || bus_pending(n->subscriber);
 }
 
 int
 node_say(struct node *n, const char *line, size_t len, int fd)
 {
-	size_t before = n->out.end - n->out.begin;
+	size_t before = pile_len(&n->out);
 	struct gift *gifts, g = { before, len, -1 };
 
 	if (fd != -1) {
@@ -445,7 +393,7 @@ node_say(struct node *n, const char *line, size_t len, int fd)
 		if (g.fd == -1)
 			return -1;
 	}
-	if (append(&n->out, line, len) == -1) {
+	if (pile_append(&n->out, line, len) == -1) {
 		if (g.fd != -1)
 			close(g.fd);
 		return -1;
@@ -472,7 +420,7 @@ node_is_dismissed(const struct node *n)
 static ssize_t
 send_some(struct node *n)
 {
-	size_t len = n->out.end - n->out.begin, i;
+	size_t len = pile_len(&n->out), i;
 	ssize_t sent;
 
 	if (n->ngifts > 0 && n->gifts[0].left == 0) {
@@ -502,11 +450,11 @@ node_write(struct bus *bus, struct node *n)
 
 	for (;;) {
 		convert(bus, n);
-		if (n->out.begin == n->out.end)
+		if (pile_len(&n->out) == 0)
 			return 0;
 		sent = send_some(n);
 		if (sent == -1)
 			return errno == EAGAIN || errno == EINTR ? 0 : -1;
-		use(&n->out, (size_t)sent);
+		pile_use(&n->out, (size_t)sent);
 	}
 }
