@@ -108,6 +108,8 @@ UNIT_trap = $(UNIT_listener)
 UNIT_claim = $(UNIT_listener)
 UNIT_pile = base/pile.c
 UNIT_bus = master/bus/bus.c master/bus/retain.c ipc.c
+UNIT_channel = master/node/channel.c master/node/json.c base/pile.c \
+	base/passfd.c base/text.c $(UNIT_bus)
 UNIT_jsonline = master/node/json.c
 UNIT_inhand = master/drain/inhand.c
 UNIT_family = $(filter master/worker/family% base/proc.c,$(SRC))

@@ -5,8 +5,9 @@
 
 load helper
 
-UNITS="address bus claim event family group inhand ipc jsonline"
-UNITS="$UNITS listener parse passfd pile poller reload timers trap worker"
+UNITS="address bus channel claim event family group inhand ipc"
+UNITS="$UNITS jsonline listener parse passfd pile poller reload timers"
+UNITS="$UNITS trap worker"
 
 unit() {
 	# One reads doc/protocol.md.
@@ -52,6 +53,10 @@ unit() {
 
 @test "queues of one address (unit)" {
 	unit group
+}
+
+@test "Node's channel (unit)" {
+	unit channel
 }
 
 @test "what a connection has in hand, and what is done about it" {

@@ -31,6 +31,7 @@ struct node {
 	struct bus_identity who;
 	struct bus_subscriber *subscriber;
 	struct pile in, out;
+	size_t	 said;			/* of in: the line that was said last */
 	size_t	 scanned;		/* of in: holds no newline */
 	bool	 dismissed;		/* told to leave */
 	bool	 skipping;		/* the rest of a line that is too long */
@@ -101,7 +102,7 @@ node_is_readable(const struct node *n)
 bool
 node_is_cut(const struct node *n)
 {
-	return pile_len(&n->in) > 0;
+	return pile_len(&n->in) > n->said;
 }
 
 int
@@ -264,6 +265,8 @@ node_next(struct node *n, struct node_said *said)
 	ssize_t len;
 
 	*said = (struct node_said){ .word = NODE_NOTHING };
+	pile_use(&n->in, n->said);
+	n->said = 0;
 	len = find_line(n, said);
 	if (len == -1)
 		return;
@@ -272,7 +275,7 @@ node_next(struct node *n, struct node_said *said)
 		n->skipping = false;
 	else
 		understand(n, n->in.bytes + n->in.begin, (size_t)len, said);
-	pile_use(&n->in, (size_t)len + 1);
+	n->said = (size_t)len + 1;
 }
 
 /* A member whose value is a string, or what a string can hold of it. */
