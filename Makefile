@@ -110,7 +110,7 @@ UNIT_pile = base/pile.c
 UNIT_bus = master/bus/bus.c master/bus/retain.c ipc.c
 UNIT_channel = master/node/channel.c master/node/json.c base/pile.c \
 	base/passfd.c base/text.c $(UNIT_bus)
-UNIT_jsonline = master/node/json.c
+UNIT_json = master/node/json.c
 UNIT_inhand = master/drain/inhand.c
 UNIT_family = $(filter master/worker/family% base/proc.c,$(SRC))
 UNIT_worker = master/worker/worker.c base/parse.c
@@ -143,11 +143,11 @@ FUZZ_SECONDS ?= 30
 FUZZ_CFLAGS = -O1 -g -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
 FUZZ_frame = ipc.c base/event.c base/text.c master/bus/bus.c master/bus/retain.c
-FUZZ_jsonline = master/node/json.c
+FUZZ_json = master/node/json.c
 
-fuzz: fuzz-frame fuzz-jsonline
+fuzz: fuzz-frame fuzz-json
 
-.SECONDARY: $B/fuzz/frame $B/fuzz/jsonline
+.SECONDARY: $B/fuzz/frame $B/fuzz/json
 
 fuzz-%: $B/fuzz/%
 	@mkdir -p $B/fuzz/new.$*

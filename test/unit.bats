@@ -5,9 +5,8 @@
 
 load helper
 
-UNITS="address bus channel claim event family group inhand ipc"
-UNITS="$UNITS jsonline listener parse passfd pile poller reload timers"
-UNITS="$UNITS trap worker"
+UNITS="address bus channel claim event family group inhand ipc json"
+UNITS="$UNITS listener parse passfd pile poller reload timers trap worker"
 
 unit() {
 	# One reads doc/protocol.md.
@@ -68,7 +67,7 @@ unit() {
 }
 
 @test "lines of JSON (unit)" {
-	unit jsonline
+	unit json
 }
 
 @test "listeners (unit)" {
