@@ -11,19 +11,19 @@
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-check(const struct jsonline_value *v, const char *line, size_t size)
+check(const struct json_value *v, const char *line, size_t size)
 {
-	struct jsonline inner;
+	struct json inner;
 	char *text;
 
 	if (v->at == NULL)
 		return;
 	if (v->len == 0 || v->at < line || v->at + v->len > line + size)
 		abort();
-	if (jsonline_read(&inner, v->at, v->len) == -1)
+	if (json_read(&inner, v->at, v->len) == -1)
 		abort();
 	text = malloc(v->len);
-	if (text == NULL || jsonline_text(v, text) > v->len)
+	if (text == NULL || json_text(v, text) > v->len)
 		abort();
 	free(text);
 }
@@ -32,10 +32,10 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *line = (const char *)data;
-	struct jsonline_value v;
-	struct jsonline j;
+	struct json_value v;
+	struct json j;
 
-	if (jsonline_read(&j, line, size) == -1)
+	if (json_read(&j, line, size) == -1)
 		return 0;
 	check(&j.all, line, size);
 	check(&j.cmd, line, size);
@@ -43,9 +43,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(&j.id, line, size);
 	check(&j.name, line, size);
 	check(&j.data, line, size);
-	v = jsonline_find(&j.all, "cmd");
+	v = json_find(&j.all, "cmd");
 	if (v.at != j.cmd.at || v.len != j.cmd.len)
 		abort();
-	jsonline_is(&j.cmd, "reload");
+	json_is(&j.cmd, "reload");
 	return 0;
 }

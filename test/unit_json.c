@@ -10,9 +10,9 @@ static char sentence[200];
 static bool
 reads(const char *line)
 {
-	struct jsonline j;
+	struct json j;
 
-	return jsonline_read(&j, line, strlen(line)) == 0;
+	return json_read(&j, line, strlen(line)) == 0;
 }
 
 static void
@@ -31,13 +31,13 @@ bad(const char *line)
 
 /* What a value says, a NUL behind it. */
 static const char *
-text(const struct jsonline_value *v)
+text(const struct json_value *v)
 {
 	static char buf[200];
 
 	if (v->at == NULL)
 		return "none";
-	buf[jsonline_text(v, buf)] = '\0';
+	buf[json_text(v, buf)] = '\0';
 	return buf;
 }
 
@@ -45,11 +45,11 @@ static void
 says(const char *value, const char *expected)
 {
 	char line[200];
-	struct jsonline j;
+	struct json j;
 
 	snprintf(line, sizeof(line), "{\"id\":%s}", value);
 	snprintf(sentence, sizeof(sentence), "%s says %s", value, expected);
-	ok(jsonline_read(&j, line, strlen(line)) == 0 &&
+	ok(json_read(&j, line, strlen(line)) == 0 &&
 	    strcmp(text(&j.id), expected) == 0, sentence);
 }
 
@@ -59,12 +59,12 @@ members(void)
 	static const char line[] = " { \"cmd\" : \"saveBroadcast\", \"x\":"
 	    "{\"cmd\":\"no\",\"id\":[1,{\"id\":2}]},\"pid\":77,\"id\":\"k\","
 	    "\"data\":{\"a\":[1,2,{}]},\"name\":\"n\",\"id\":\"last\"} ";
-	struct jsonline j;
+	struct json j;
 
-	ok(jsonline_read(&j, line, strlen(line)) == 0, "an object is read");
-	ok(jsonline_is(&j.cmd, "saveBroadcast"), "its cmd is found");
-	ok(!jsonline_is(&j.cmd, "saveBroadcas") &&
-	    !jsonline_is(&j.cmd, "saveBroadcast\""), "and no other");
+	ok(json_read(&j, line, strlen(line)) == 0, "an object is read");
+	ok(json_is(&j.cmd, "saveBroadcast"), "its cmd is found");
+	ok(!json_is(&j.cmd, "saveBroadcas") &&
+	    !json_is(&j.cmd, "saveBroadcast\""), "and no other");
 	ok(strcmp(text(&j.pid), "77") == 0, "its pid, a number");
 	ok(strcmp(text(&j.id), "last") == 0, "its id, of two the last");
 	ok(j.data.len == strlen("{\"a\":[1,2,{}]}") &&
@@ -72,16 +72,16 @@ members(void)
 	ok(strcmp(text(&j.name), "n") == 0, "its name");
 	ok(j.all.at == line + 1 && j.all.len == strlen(line) - 2,
 	    "and where it begins and ends");
-	ok(jsonline_read(&j, "[{\"cmd\":\"x\"}]", 13) == 0 &&
+	ok(json_read(&j, "[{\"cmd\":\"x\"}]", 13) == 0 &&
 	    j.cmd.at == NULL, "what is within an array is no member");
-	ok(jsonline_read(&j, "\"ready\"", 7) == 0 &&
-	    jsonline_is(&j.all, "ready"), "a string is a value, too");
+	ok(json_read(&j, "\"ready\"", 7) == 0 &&
+	    json_is(&j.all, "ready"), "a string is a value, too");
 }
 
 static void
 deep(int depth, bool is_good)
 {
-	static char line[2 * JSONLINE_DEPTH + 100];
+	static char line[2 * JSON_DEPTH + 100];
 
 	memset(line, '[', (size_t)depth);
 	memset(line + depth, ']', (size_t)depth);
@@ -99,20 +99,20 @@ broken(void)
 	static const char line[] = "{\"cmd\":\"a\\u00e9\\n\",\"id\":[1.5e-3,"
 	    "true,null,{}],\"data\":{\"x\":\"\\ud83d\\ude00\"},\"name\":\"\"}";
 	char copy[sizeof(line)], buf[sizeof(line)];
-	struct jsonline j;
+	struct json j;
 	size_t i, n = strlen(line);
 	int byte, whole = 0;
 
 	for (i = 0; i < n; i++)
-		whole += jsonline_read(&j, line, i) == 0;
+		whole += json_read(&j, line, i) == 0;
 	ok(whole == 0, "no beginning of a line is one");
 	for (i = 0; i < n; i++) {
 		for (byte = 0; byte < 256; byte++) {
 			memcpy(copy, line, n);
 			copy[i] = (char)byte;
-			if (jsonline_read(&j, copy, n) == 0 &&
+			if (json_read(&j, copy, n) == 0 &&
 			    j.name.at != NULL)
-				jsonline_text(&j.name, buf);
+				json_text(&j.name, buf);
 		}
 	}
 	ok(true, "a byte of chance does no harm");
@@ -174,8 +174,8 @@ main(void)
 	says("\"\\ude00x\"", "\xef\xbf\xbdx");
 	says("\"\\ud83d\\u0041\"", "\xef\xbf\xbd" "A");
 	members();
-	deep(JSONLINE_DEPTH, true);
-	deep(JSONLINE_DEPTH + 1, false);
+	deep(JSON_DEPTH, true);
+	deep(JSON_DEPTH + 1, false);
 	broken();
 	return done();
 }

@@ -139,14 +139,14 @@ find_line(struct node *n, struct node_said *said)
 
 /* Replace one value of a text by another. */
 struct change {
-	const struct jsonline_value *value;
+	const struct json_value *value;
 	const char *by;
 };
 
 /* Copy a line, with its cmd, and its pid where it is not the sender's, put
  * right: all else stays as it was. Returns the length. */
 static size_t
-copy_changed(const struct jsonline *j, const char *cmd, const char *pid,
+copy_changed(const struct json *j, const char *cmd, const char *pid,
     char *to)
 {
 	struct change changes[2] = { { &j->cmd, cmd }, { &j->pid, pid } };
@@ -172,15 +172,15 @@ copy_changed(const struct jsonline *j, const char *cmd, const char *pid,
 }
 
 static size_t
-put_text(const struct jsonline_value *v, unsigned char *to)
+put_text(const struct json_value *v, unsigned char *to)
 {
-	return v->at == NULL ? 0 : jsonline_text(v, (char *)to);
+	return v->at == NULL ? 0 : json_text(v, (char *)to);
 }
 
 static const char *
-refuse_save(const struct jsonline *j)
+refuse_save(const struct json *j)
 {
-	if (j->id.at == NULL || j->id.len == 0 || jsonline_is(&j->id, "") ||
+	if (j->id.at == NULL || j->id.len == 0 || json_is(&j->id, "") ||
 	    j->id.at[0] == '{' || j->id.at[0] == '[')
 		return "a message has no id";
 	if (j->id.len > CRR_NAME_MAX || j->name.len > CRR_NAME_MAX)
@@ -195,7 +195,7 @@ refuse_save(const struct jsonline *j)
 
 /* Make a bus message of a line: its data is the line as others get it. */
 static void
-make_message(struct node *n, const struct jsonline *j, const char *cmd,
+make_message(struct node *n, const struct json *j, const char *cmd,
     struct node_said *said)
 {
 	size_t name_len, id_len, len;
@@ -232,25 +232,25 @@ static void
 understand(struct node *n, const char *line, size_t len,
     struct node_said *said)
 {
-	struct jsonline j;
+	struct json j;
 
-	if (jsonline_read(&j, line, len) == -1) {
+	if (json_read(&j, line, len) == -1) {
 		said->word = NODE_WRONG;
 		said->why = "a line is no JSON";
-	} else if (jsonline_is(&j.all, "ready"))
+	} else if (json_is(&j.all, "ready"))
 		said->word = NODE_READY;
-	else if (jsonline_is(&j.cmd, "reload"))
+	else if (json_is(&j.cmd, "reload"))
 		said->word = NODE_RELOAD;
-	else if (jsonline_is(&j.cmd, "NODE_CLUSTER")) {
+	else if (json_is(&j.cmd, "NODE_CLUSTER")) {
 		said->word = NODE_CLUSTER;
 		said->object = j.all;
-	} else if (jsonline_is(&j.cmd, "reload-reset") ||
-	    jsonline_is(&j.cmd, "reset-reload"))
+	} else if (json_is(&j.cmd, "reload-reset") ||
+	    json_is(&j.cmd, "reset-reload"))
 		said->word = NODE_RESET;
-	else if (jsonline_is(&j.cmd, "saveBroadcast")) {
+	else if (json_is(&j.cmd, "saveBroadcast")) {
 		said->word = NODE_SAVE;
 		make_message(n, &j, "\"saveCommand\"", said);
-	} else if (jsonline_is(&j.cmd, "deleteBroadcast")) {
+	} else if (json_is(&j.cmd, "deleteBroadcast")) {
 		said->word = NODE_DELETE;
 		make_message(n, &j, "\"deleteCommand\"", said);
 	} else if (j.cmd.at != NULL && j.cmd.at[0] != '"') {
@@ -296,9 +296,9 @@ static int
 put_data(struct pile *p, const struct crr_message *m)
 {
 	static const char key[] = ",\"data\":";
-	struct jsonline j;
+	struct json j;
 
-	if (jsonline_read(&j, m->data, m->data_len) == -1 ||
+	if (json_read(&j, m->data, m->data_len) == -1 ||
 	    memchr(m->data, '\n', m->data_len) != NULL ||
 	    !text_is_utf8(m->data, m->data_len))
 		return put_string(p, "data", m->data, m->data_len);

@@ -32,7 +32,7 @@ struct node_said {
 	const unsigned char *payload;	/* of SAVE and DELETE: a bus message's,
 					   valid until the next call */
 	size_t	 len;			/* bytes */
-	struct jsonline_value object;	/* valid until the next call */
+	struct json_value object;	/* valid until the next call */
 	const char *why;
 };
 

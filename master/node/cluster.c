@@ -34,34 +34,34 @@ struct query {
 	char	 key[KEY_MAX];
 	struct address address;
 	bool	 any;			/* no address: IPv6, or else IPv4 */
-	struct jsonline_value data;
+	struct json_value data;
 };
 
 static long
-read_number(const struct jsonline_value *object, const char *name, long none)
+read_number(const struct json_value *object, const char *name, long none)
 {
-	const struct jsonline_value v = jsonline_find(object, name);
+	const struct json_value v = json_find(object, name);
 	char text[24], *end;
 	long n;
 
 	if (v.len == 0 || v.len >= sizeof(text))
 		return none;
 	/* dgram passes on a port that is a string. */
-	text[jsonline_text(&v, text)] = '\0';
+	text[json_text(&v, text)] = '\0';
 	n = strtol(text, &end, 10);
 	return end == text || *end != '\0' ? none : n;
 }
 
 /* The text of a member; "" where it is none or too long. */
 static void
-read_text(const struct jsonline_value *object, const char *name, char *buf,
+read_text(const struct json_value *object, const char *name, char *buf,
     size_t size)
 {
-	const struct jsonline_value v = jsonline_find(object, name);
+	const struct json_value v = json_find(object, name);
 
 	buf[0] = '\0';
 	if (v.len > 0 && v.len < size && strncmp(v.at, "null", 4) != 0)
-		buf[jsonline_text(&v, buf)] = '\0';
+		buf[json_text(&v, buf)] = '\0';
 }
 
 static void
@@ -102,7 +102,7 @@ use_ipv4(struct address *a)
 
 /* Read a message about a server. Returns 0, or -1 and errno. */
 static int
-read_query(struct query *q, const struct jsonline_value *message)
+read_query(struct query *q, const struct json_value *message)
 {
 	char host[KEY_MAX], type[8];
 	long port = read_number(message, "port", -1);
@@ -110,7 +110,7 @@ read_query(struct query *q, const struct jsonline_value *message)
 
 	memset(q, 0, sizeof(*q));
 	q->seq = read_number(message, "seq", 0);
-	q->data = jsonline_find(message, "data");
+	q->data = json_find(message, "data");
 	read_text(message, "address", host, sizeof(host));
 	read_text(message, "addressType", type, sizeof(type));
 	snprintf(q->key, sizeof(q->key), "%.160s:%ld:%s:%ld:%ld", host, port,
@@ -275,7 +275,7 @@ send_reply(const struct cluster_worker *w, const struct query *q, int error,
 
 static void
 answer_query(struct cluster *c, struct listeners *ls,
-    const struct cluster_worker *w, const struct jsonline_value *message)
+    const struct cluster_worker *w, const struct json_value *message)
 {
 	struct cluster_server *s;
 	struct listener *l = NULL;
@@ -306,7 +306,7 @@ answer_query(struct cluster *c, struct listeners *ls,
 /* Where listen(2) is not caught, the worker's word is all that tells of it. */
 static struct listener *
 hear_listening(struct listeners *ls, const struct cluster_worker *w,
-    const struct jsonline_value *message)
+    const struct json_value *message)
 {
 	struct listener *l;
 	struct query q;
@@ -329,13 +329,13 @@ hear_listening(struct listeners *ls, const struct cluster_worker *w,
 
 struct listener *
 cluster_hear(struct cluster *c, struct listeners *ls,
-    const struct cluster_worker *w, const struct jsonline_value *message)
+    const struct cluster_worker *w, const struct json_value *message)
 {
-	const struct jsonline_value act = jsonline_find(message, "act");
+	const struct json_value act = json_find(message, "act");
 	char ack[80];
 	int n;
 
-	if (jsonline_is(&act, "queryServer")) {
+	if (json_is(&act, "queryServer")) {
 		answer_query(c, ls, w, message);
 		return NULL;
 	}
@@ -343,7 +343,7 @@ cluster_hear(struct cluster *c, struct listeners *ls,
 	    "{\"cmd\":\"NODE_CLUSTER\",\"ack\":%ld}\n",
 	    read_number(message, "seq", 0));
 	node_say(w->node, ack, (size_t)n, -1);
-	return jsonline_is(&act, "listening") ? hear_listening(ls, w, message) :
+	return json_is(&act, "listening") ? hear_listening(ls, w, message) :
 	    NULL;
 }
 

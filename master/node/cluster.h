@@ -45,7 +45,7 @@ struct cluster_worker {
  */
 struct listener *cluster_hear(struct cluster *c, struct listeners *ls,
 	    const struct cluster_worker *w,
-	    const struct jsonline_value *message);
+	    const struct json_value *message);
 
 /* Free what *c remembers; listeners stay. */
 void	 cluster_free(struct cluster *c);

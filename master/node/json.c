@@ -4,20 +4,20 @@
 
 #include "master/node/json.h"
 
-/* Read from here on; at is NULL after what is no JSON. */
+/* What is left to read; at is NULL after anything that is not JSON. */
 struct reader {
 	const char *at, *end;
 };
 
 static int
-wrong(struct reader *r)
+reject_rest(struct reader *r)
 {
 	r->at = NULL;
 	return -1;
 }
 
 static char
-peek(const struct reader *r)
+peek_char(const struct reader *r)
 {
 	return r->at < r->end ? *r->at : '\0';
 }
@@ -36,7 +36,7 @@ read_word(struct reader *r, const char *word)
 	size_t len = strlen(word);
 
 	if ((size_t)(r->end - r->at) < len || memcmp(r->at, word, len) != 0)
-		return wrong(r);
+		return reject_rest(r);
 	r->at += len;
 	return 0;
 }
@@ -44,9 +44,9 @@ read_word(struct reader *r, const char *word)
 static int
 read_digits(struct reader *r)
 {
-	if (!isdigit((unsigned char)peek(r)))
-		return wrong(r);
-	while (isdigit((unsigned char)peek(r)))
+	if (!isdigit((unsigned char)peek_char(r)))
+		return reject_rest(r);
+	while (isdigit((unsigned char)peek_char(r)))
 		r->at++;
 	return 0;
 }
@@ -54,20 +54,20 @@ read_digits(struct reader *r)
 static int
 read_number(struct reader *r)
 {
-	if (peek(r) == '-')
+	if (peek_char(r) == '-')
 		r->at++;
-	if (peek(r) == '0')
+	if (peek_char(r) == '0')
 		r->at++;
 	else if (read_digits(r) == -1)
 		return -1;
-	if (peek(r) == '.') {
+	if (peek_char(r) == '.') {
 		r->at++;
 		if (read_digits(r) == -1)
 			return -1;
 	}
-	if (peek(r) == 'e' || peek(r) == 'E') {
+	if (peek_char(r) == 'e' || peek_char(r) == 'E') {
 		r->at++;
-		if (peek(r) == '+' || peek(r) == '-')
+		if (peek_char(r) == '+' || peek_char(r) == '-')
 			r->at++;
 		return read_digits(r);
 	}
@@ -80,16 +80,16 @@ read_escape(struct reader *r)
 	int i;
 
 	r->at++;
-	if (peek(r) != 'u') {
-		if (peek(r) == '\0' || strchr("\"\\/bfnrt", peek(r)) == NULL)
-			return wrong(r);
+	if (peek_char(r) != 'u') {
+		if (peek_char(r) == '\0' || strchr("\"\\/bfnrt", peek_char(r)) == NULL)
+			return reject_rest(r);
 		r->at++;
 		return 0;
 	}
 	r->at++;
 	for (i = 0; i < 4; i++) {
-		if (!isxdigit((unsigned char)peek(r)))
-			return wrong(r);
+		if (!isxdigit((unsigned char)peek_char(r)))
+			return reject_rest(r);
 		r->at++;
 	}
 	return 0;
@@ -98,8 +98,8 @@ read_escape(struct reader *r)
 static int
 read_string(struct reader *r)
 {
-	if (peek(r) != '"')
-		return wrong(r);
+	if (peek_char(r) != '"')
+		return reject_rest(r);
 	r->at++;
 	while (r->at < r->end) {
 		if (*r->at == '"') {
@@ -107,20 +107,19 @@ read_string(struct reader *r)
 			return 0;
 		}
 		if ((unsigned char)*r->at < 0x20)
-			return wrong(r);
+			return reject_rest(r);
 		if (*r->at != '\\')
 			r->at++;
 		else if (read_escape(r) == -1)
 			return -1;
 	}
-	return wrong(r);
+	return reject_rest(r);
 }
 
-/* A value that holds no other. */
 static int
 read_scalar(struct reader *r)
 {
-	switch (peek(r)) {
+	switch (peek_char(r)) {
 	case '"':
 		return read_string(r);
 	case 't':
@@ -134,7 +133,6 @@ read_scalar(struct reader *r)
 	}
 }
 
-/* The name of a member and the colon behind it. */
 static int
 read_key(struct reader *r)
 {
@@ -142,57 +140,57 @@ read_key(struct reader *r)
 	if (read_string(r) == -1)
 		return -1;
 	skip_space(r);
-	if (peek(r) != ':')
-		return wrong(r);
+	if (peek_char(r) != ':')
+		return reject_rest(r);
 	r->at++;
 	skip_space(r);
 	return 0;
 }
 
 /*
- * Behind a value: close what ends there, up to a comma. Returns 1 where a
- * value must follow, 0 at the end of all, -1.
+ * Close the arrays and objects that end after a value, up to a comma. Returns
+ * 1 if another value must follow, 0 at the end of the outermost one, or -1.
  */
 static int
 close_all(struct reader *r, const char *open, size_t *depth)
 {
 	while (*depth > 0) {
 		skip_space(r);
-		if (peek(r) == ',') {
+		if (peek_char(r) == ',') {
 			r->at++;
 			skip_space(r);
 			return open[*depth - 1] == '{' && read_key(r) == -1 ?
 			    -1 : 1;
 		}
-		if (peek(r) != (open[*depth - 1] == '{' ? '}' : ']'))
-			return wrong(r);
+		if (peek_char(r) != (open[*depth - 1] == '{' ? '}' : ']'))
+			return reject_rest(r);
 		r->at++;
 		--*depth;
 	}
 	return 0;
 }
 
-/* Any value, without recursion: what is open stands in a list. */
+/* Recursion would let a worker choose how much stack the master uses. */
 static int
 read_value(struct reader *r)
 {
-	char open[JSONLINE_DEPTH];
+	char open[JSON_DEPTH];
 	size_t depth = 0;
 	int more = 1;
 
 	while (more == 1) {
 		skip_space(r);
-		if (peek(r) != '{' && peek(r) != '[') {
+		if (peek_char(r) != '{' && peek_char(r) != '[') {
 			if (read_scalar(r) == -1)
 				return -1;
 			more = close_all(r, open, &depth);
 			continue;
 		}
-		if (depth == JSONLINE_DEPTH)
-			return wrong(r);
+		if (depth == JSON_DEPTH)
+			return reject_rest(r);
 		open[depth++] = *r->at++;
 		skip_space(r);
-		if (peek(r) == (open[depth - 1] == '{' ? '}' : ']'))
+		if (peek_char(r) == (open[depth - 1] == '{' ? '}' : ']'))
 			more = close_all(r, open, &depth);
 		else if (open[depth - 1] == '{' && read_key(r) == -1)
 			return -1;
@@ -201,49 +199,49 @@ read_value(struct reader *r)
 }
 
 static bool
-equals(const char *key, size_t len, const char *name)
+is_name(const char *key, size_t len, const char *name)
 {
 	return len == strlen(name) && memcmp(key, name, len) == 0;
 }
 
-/* Where the value of a member is to be noted; NULL: nowhere. */
-typedef struct jsonline_value *finder(void *arg, const char *key, size_t len);
+/* Returns where to store the value of a member, or NULL. */
+typedef struct json_value *finder(void *arg, const char *key, size_t len);
 
-static struct jsonline_value *
-known_member(void *arg, const char *key, size_t len)
+static struct json_value *
+find_known(void *arg, const char *key, size_t len)
 {
-	struct jsonline *j = arg;
+	struct json *j = arg;
 
-	if (equals(key, len, "cmd"))
+	if (is_name(key, len, "cmd"))
 		return &j->cmd;
-	if (equals(key, len, "pid"))
+	if (is_name(key, len, "pid"))
 		return &j->pid;
-	if (equals(key, len, "id"))
+	if (is_name(key, len, "id"))
 		return &j->id;
-	if (equals(key, len, "name"))
+	if (is_name(key, len, "name"))
 		return &j->name;
-	if (equals(key, len, "data"))
+	if (is_name(key, len, "data"))
 		return &j->data;
 	return NULL;
 }
 
 struct wanted {
 	const char *name;
-	struct jsonline_value value;
+	struct json_value value;
 };
 
-static struct jsonline_value *
-wanted_member(void *arg, const char *key, size_t len)
+static struct json_value *
+find_wanted(void *arg, const char *key, size_t len)
 {
 	struct wanted *w = arg;
 
-	return equals(key, len, w->name) ? &w->value : NULL;
+	return is_name(key, len, w->name) ? &w->value : NULL;
 }
 
 static int
 read_member(struct reader *r, finder *find, void *arg)
 {
-	struct jsonline_value *v;
+	struct json_value *v;
 	const char *begin, *key;
 
 	skip_space(r);
@@ -252,15 +250,15 @@ read_member(struct reader *r, finder *find, void *arg)
 		return -1;
 	v = find(arg, key, (size_t)(r->at - 1 - key));
 	skip_space(r);
-	if (peek(r) != ':')
-		return wrong(r);
+	if (peek_char(r) != ':')
+		return reject_rest(r);
 	r->at++;
 	skip_space(r);
 	begin = r->at;
 	if (read_value(r) == -1)
 		return -1;
 	if (v != NULL)
-		*v = (struct jsonline_value){ begin, (size_t)(r->at - begin) };
+		*v = (struct json_value){ begin, (size_t)(r->at - begin) };
 	return 0;
 }
 
@@ -269,7 +267,7 @@ read_members(struct reader *r, finder *find, void *arg)
 {
 	r->at++;
 	skip_space(r);
-	if (peek(r) == '}') {
+	if (peek_char(r) == '}') {
 		r->at++;
 		return 0;
 	}
@@ -277,18 +275,18 @@ read_members(struct reader *r, finder *find, void *arg)
 		if (read_member(r, find, arg) == -1)
 			return -1;
 		skip_space(r);
-		if (peek(r) == '}') {
+		if (peek_char(r) == '}') {
 			r->at++;
 			return 0;
 		}
-		if (peek(r) != ',')
-			return wrong(r);
+		if (peek_char(r) != ',')
+			return reject_rest(r);
 		r->at++;
 	}
 }
 
 int
-jsonline_read(struct jsonline *j, const char *line, size_t len)
+json_read(struct json *j, const char *line, size_t len)
 {
 	struct reader r = { line, line + len };
 	int rc;
@@ -296,7 +294,7 @@ jsonline_read(struct jsonline *j, const char *line, size_t len)
 	memset(j, 0, sizeof(*j));
 	skip_space(&r);
 	j->all.at = r.at;
-	rc = peek(&r) == '{' ? read_members(&r, known_member, j) :
+	rc = peek_char(&r) == '{' ? read_members(&r, find_known, j) :
 	    read_value(&r);
 	if (rc == -1)
 		return -1;
@@ -305,19 +303,19 @@ jsonline_read(struct jsonline *j, const char *line, size_t len)
 	return r.at == r.end ? 0 : -1;
 }
 
-struct jsonline_value
-jsonline_find(const struct jsonline_value *object, const char *name)
+struct json_value
+json_find(const struct json_value *object, const char *name)
 {
 	struct reader r = { object->at, object->at + object->len };
 	struct wanted w = { .name = name };
 
 	if (object->len > 0 && *object->at == '{')
-		read_members(&r, wanted_member, &w);
+		read_members(&r, find_wanted, &w);
 	return w.value;
 }
 
 bool
-jsonline_is(const struct jsonline_value *v, const char *string)
+json_is(const struct json_value *v, const char *string)
 {
 	size_t len = strlen(string);
 
@@ -326,7 +324,7 @@ jsonline_is(const struct jsonline_value *v, const char *string)
 }
 
 static unsigned
-hex4(const char *p)
+read_hex4(const char *p)
 {
 	static const char digits[] = "0123456789abcdef";
 	unsigned n = 0;
@@ -365,19 +363,19 @@ put_utf8(char *buf, uint32_t code)
 	return 4;
 }
 
-/* A \u escape at p, or two that are one character; a half of such a pair is
- * U+FFFD. */
+/* Two \u escapes are one character if they are a surrogate pair; half of a pair
+ * becomes U+FFFD. */
 static uint32_t
 unescape_u(const char **p, const char *end)
 {
-	uint32_t high = hex4(*p + 2), low;
+	uint32_t high = read_hex4(*p + 2), low;
 
 	*p += 6;
 	if (high < 0xd800 || high > 0xdfff)
 		return high;
 	if (high < 0xdc00 && end - *p >= 6 && (*p)[0] == '\\' &&
 	    (*p)[1] == 'u') {
-		low = hex4(*p + 2);
+		low = read_hex4(*p + 2);
 		if (low >= 0xdc00 && low <= 0xdfff) {
 			*p += 6;
 			return 0x10000 + ((high - 0xd800) << 10) +
@@ -388,7 +386,7 @@ unescape_u(const char **p, const char *end)
 }
 
 size_t
-jsonline_text(const struct jsonline_value *v, char *buf)
+json_text(const struct json_value *v, char *buf)
 {
 	static const char letters[] = "bfnrt", meant[] = "\b\f\n\r\t";
 	const char *p = v->at, *end = v->at + v->len, *letter;

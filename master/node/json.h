@@ -1,7 +1,8 @@
 /*
- * One line of JSON, as Node writes them on its channel: checked from end to
- * end (RFC 8259), since what is passed on is parsed by others, who die of what
- * is none; and where the members are that crr looks at. Pure.
+ * One line of JSON, as Node writes it on its channel: checked from the first
+ * byte to the last (RFC 8259), since it is passed on to programs that end when
+ * they read anything else; and where the members are that crr looks at. What a
+ * member means is not known here. Pure: no copy, no allocation, no system call.
  */
 #ifndef MASTER_NODE_JSON_H
 #define MASTER_NODE_JSON_H
@@ -9,34 +10,40 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { JSONLINE_DEPTH = 1000 };		/* arrays and objects in each other */
+enum { JSON_DEPTH = 1000 };		/* of arrays and objects, nested */
 
-/* Where a value stands; NULL: there is none. */
-struct jsonline_value {
-	const char *at;
+/* A value as it stands in the text, a string with its quotes and escapes. */
+struct json_value {
+	const char *at;			/* NULL: there is no such value */
 	size_t	 len;			/* bytes */
 };
 
-/* The value, and members of it where it is an object. Of several of one name
- * the last one counts. */
-struct jsonline {
-	struct jsonline_value all, cmd, pid, id, name, data;
+/* A value and, if it is an object, members of it. If several members have one
+ * name, the last one counts. All point into the line that was read. */
+struct json {
+	struct json_value all, cmd, pid, id, name, data;
 };
 
-/* Read a line without its newline. Returns 0, or -1: it is no JSON. */
-int	 jsonline_read(struct jsonline *j, const char *line, size_t len);
+/*
+ * Read a line of len bytes, without its newline. Bytes in strings are not
+ * checked to be UTF-8. Returns 0, or -1 if the line is not JSON; *j is not to
+ * be used then.
+ */
+int	 json_read(struct json *j, const char *line, size_t len);
 
-/* The last member of that name of an object that has been read; or none. */
-struct jsonline_value jsonline_find(const struct jsonline_value *object,
+/* Find the last member of that name in an object that json_read has accepted.
+ * at is NULL if there is none, or if the value is not an object. */
+struct json_value json_find(const struct json_value *object,
 	    const char *name);
 
-/* Tell whether a value is the string, which needs no escape. */
-bool	 jsonline_is(const struct jsonline_value *v, const char *string);
+/* Tell whether a value is this string, written without escapes. */
+bool	 json_is(const struct json_value *v, const char *string);
 
 /*
- * Write what a value says into buf, at least v->len bytes: a string's
- * characters as UTF-8, any other value as it stands. Returns the length.
+ * Write the text of a value that is there to buf, which has room for v->len
+ * bytes: the characters of a string as UTF-8, any other value as it stands.
+ * Adds no NUL. Returns the length.
  */
-size_t	 jsonline_text(const struct jsonline_value *v, char *buf);
+size_t	 json_text(const struct json_value *v, char *buf);
 
 #endif
