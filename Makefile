@@ -108,9 +108,11 @@ UNIT_trap = $(UNIT_listener)
 UNIT_claim = $(UNIT_listener)
 UNIT_pile = base/pile.c
 UNIT_bus = master/bus/bus.c master/bus/retain.c ipc.c
-UNIT_channel = master/node/channel.c master/node/json.c base/pile.c \
-	base/passfd.c base/text.c $(UNIT_bus)
+UNIT_channel = master/node/channel.c base/passfd.c $(UNIT_words) \
+	master/bus/bus.c master/bus/retain.c
 UNIT_json = master/node/json.c
+UNIT_words = master/node/words.c master/node/json.c base/pile.c base/text.c \
+	ipc.c
 UNIT_inhand = master/drain/inhand.c
 UNIT_family = $(filter master/worker/family% base/proc.c,$(SRC))
 UNIT_worker = master/worker/worker.c base/parse.c
@@ -143,7 +145,7 @@ FUZZ_SECONDS ?= 30
 FUZZ_CFLAGS = -O1 -g -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
 FUZZ_frame = ipc.c base/event.c base/text.c master/bus/bus.c master/bus/retain.c
-FUZZ_json = master/node/json.c
+FUZZ_json = $(UNIT_words)
 
 fuzz: fuzz-frame fuzz-json
 

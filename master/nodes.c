@@ -18,9 +18,9 @@ watch_channel(struct master *m, struct worker *w)
 {
 	short events = m->post.held ? 0 : POLLIN;
 
-	if (node_pending(w->node) && !m->post.gathering)
+	if (channel_pending(w->channel) && !m->post.gathering)
 		events |= POLLOUT;
-	return poller_watch(m->poller, node_fd(w->node), events, SOURCE_NODE,
+	return poller_watch(m->poller, channel_fd(w->channel), events, SOURCE_NODE,
 	    w);
 }
 
@@ -31,9 +31,9 @@ nodes_join(struct master *m, struct worker *w)
 
 	if (w->process.channel_fd == -1)
 		return 0;
-	w->node = node_open(&m->bus, &who, w->process.channel_fd);
+	w->channel = channel_open(&m->bus, &who, w->process.channel_fd);
 	w->process.channel_fd = -1;
-	if (w->node == NULL) {
+	if (w->channel == NULL) {
 		log_warn("worker %d: Node's channel", w->id);
 		return 0;
 	}
@@ -43,33 +43,33 @@ nodes_join(struct master *m, struct worker *w)
 static void
 hang_up(struct master *m, struct worker *w)
 {
-	if (node_is_cut(w->node))
+	if (channel_is_cut(w->channel))
 		log_warnx("worker %d: Node's channel ended in the middle of a "
 		    "line: passed over", w->id);
-	poller_forget(m->poller, node_fd(w->node), w);
-	node_close(&m->bus, w->node);
-	w->node = NULL;
+	poller_forget(m->poller, channel_fd(w->channel), w);
+	channel_close(&m->bus, w->channel);
+	w->channel = NULL;
 }
 
 static void
 publish_node(struct master *m, const struct worker *w,
-    const struct node_said *said)
+    const struct words *said)
 {
 	const struct bus_identity who = post_identity(w);
 	uint64_t seq;
 
-	if (bus_publish(&m->bus, said->word == NODE_SAVE ? CRR_SAVE :
+	if (bus_publish(&m->bus, said->kind == WORDS_SAVE ? CRR_SAVE :
 	    CRR_DELETE, &who, said->payload, said->len, &seq) == -1)
 		log_warnx("worker %d: out of memory: a message was not sent",
 		    w->id);
 }
 
 static void
-answer_primary(struct master *m, struct worker *w, const struct node_said *said,
+answer_primary(struct master *m, struct worker *w, const struct words *said,
     int64_t now_ms)
 {
 	const struct cluster_worker asker = {
-		.node = w->node,
+		.channel = w->channel,
 		.pid = w->process.pid,
 		.seat = w->seat,
 		.generation = w->generation,
@@ -83,32 +83,32 @@ answer_primary(struct master *m, struct worker *w, const struct node_said *said,
 }
 
 static void
-act_on(struct master *m, struct worker *w, const struct node_said *said,
+act_on(struct master *m, struct worker *w, const struct words *said,
     int64_t now_ms)
 {
-	switch (said->word) {
-	case NODE_NOTHING:
-	case NODE_OTHER:
+	switch (said->kind) {
+	case WORDS_NONE:
+	case WORDS_OTHER:
 		break;
-	case NODE_READY:
+	case WORDS_READY:
 		ready_said(m, w->process.pid, now_ms);
 		break;
-	case NODE_RELOAD:
+	case WORDS_RELOAD:
 		if (!m->pool.stopping)
 			order_reload(m, now_ms);
 		break;
-	case NODE_RESET:
+	case WORDS_RESET:
 		order_reset(m, now_ms);
 		break;
-	case NODE_SAVE:
-	case NODE_DELETE:
+	case WORDS_SAVE:
+	case WORDS_DELETE:
 		publish_node(m, w, said);
 		break;
-	case NODE_CLUSTER:
+	case WORDS_CLUSTER:
 		if (m->plan.launch.node_cluster)
 			answer_primary(m, w, said, now_ms);
 		break;
-	case NODE_WRONG:
+	case WORDS_WRONG:
 		log_warnx("worker %d: on Node's channel %s: passed over", w->id,
 		    said->why);
 		break;
@@ -119,14 +119,14 @@ act_on(struct master *m, struct worker *w, const struct node_said *said,
 static int
 read_lines(struct master *m, struct worker *w, int64_t now_ms)
 {
-	struct node_said said;
+	struct words said;
 	int rc;
 
-	rc = node_read(w->node);
+	rc = channel_read(w->channel);
 	do {
-		node_next(w->node, &said);
+		channel_next(w->channel, &said);
 		act_on(m, w, &said, now_ms);
-	} while (said.word != NODE_NOTHING);
+	} while (said.kind != WORDS_NONE);
 	return rc;
 }
 
@@ -134,8 +134,8 @@ read_lines(struct master *m, struct worker *w, int64_t now_ms)
 static void
 write_channel(struct master *m, struct worker *w)
 {
-	if (node_pending(w->node) && !m->post.gathering &&
-	    node_write(&m->bus, w->node) == -1)
+	if (channel_pending(w->channel) && !m->post.gathering &&
+	    channel_write(&m->bus, w->channel) == -1)
 		hang_up(m, w);
 	else if (watch_channel(m, w) == -1)
 		log_warn("worker %d: Node's channel", w->id);
@@ -144,7 +144,7 @@ write_channel(struct master *m, struct worker *w)
 void
 nodes_talk(struct master *m, struct worker *w, short revents, int64_t now_ms)
 {
-	if (w->node == NULL)
+	if (w->channel == NULL)
 		return;
 	if ((revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
 	    read_lines(m, w, now_ms) == -1)
@@ -156,9 +156,9 @@ nodes_talk(struct master *m, struct worker *w, short revents, int64_t now_ms)
 void
 nodes_leave(struct master *m, struct worker *w, int64_t now_ms)
 {
-	if (w->node == NULL)
+	if (w->channel == NULL)
 		return;
-	while (read_lines(m, w, now_ms) == 0 && node_is_readable(w->node))
+	while (read_lines(m, w, now_ms) == 0 && channel_is_readable(w->channel))
 		continue;
 	hang_up(m, w);
 }
@@ -166,8 +166,8 @@ nodes_leave(struct master *m, struct worker *w, int64_t now_ms)
 int64_t
 nodes_goodbye_at(const struct master *m, const struct worker *w)
 {
-	if (w->node == NULL || w->state != WORKER_STOPPING ||
-	    m->plan.rules.drain_ms == 0 || node_is_dismissed(w->node))
+	if (w->channel == NULL || w->state != WORKER_STOPPING ||
+	    m->plan.rules.drain_ms == 0 || channel_is_dismissed(w->channel))
 		return 0;
 	return w->since_ms + GOODBYE_MS;
 }
@@ -184,8 +184,8 @@ nodes_say_goodbye(struct master *m, struct worker *w)
 		hang_up(m, w);
 		return;
 	}
-	node_dismiss(w->node);
-	node_say(w->node, line, strlen(line), -1);
+	channel_dismiss(w->channel);
+	channel_say(w->channel, line, strlen(line), -1);
 	write_channel(m, w);
 }
 
@@ -200,7 +200,7 @@ nodes_settle(struct master *m)
 	m->nodes_held = m->post.held;
 	for (i = 0; m->plan.launch.node && i < m->pool.nseats; i++) {
 		w = m->pool.seat[i];
-		if (w->node != NULL && watch_channel(m, w) == -1)
+		if (w->channel != NULL && watch_channel(m, w) == -1)
 			log_warn("worker %d: Node's channel", w->id);
 	}
 }
@@ -215,7 +215,7 @@ nodes_write(struct master *m)
 		return;
 	for (i = 0; i < m->pool.nseats; i++) {
 		w = m->pool.seat[i];
-		if (w->node != NULL)
+		if (w->channel != NULL)
 			write_channel(m, w);
 	}
 }

@@ -11,7 +11,7 @@
 enum { LONG = 400 << 10 };		/* bytes of data in one line */
 
 static struct bus bus;
-static struct node *channel;
+static struct channel *channel;
 static int worker;			/* its end of the channel */
 
 /* Write all of it, read by the channel as it comes. */
@@ -26,21 +26,21 @@ hear(const char *bytes, size_t len)
 			bytes += n;
 			len -= (size_t)n;
 		}
-		if (node_read(channel) == -1)
+		if (channel_read(channel) == -1)
 			return false;
 	}
-	while (node_is_readable(channel))
-		node_read(channel);
+	while (channel_is_readable(channel))
+		channel_read(channel);
 	return true;
 }
 
 static bool
-says(enum node_word word)
+says(enum words_kind kind)
 {
-	struct node_said said;
+	struct words said;
 
-	node_next(channel, &said);
-	return said.word == word;
+	channel_next(channel, &said);
+	return said.kind == kind;
 }
 
 static void
@@ -49,11 +49,11 @@ words(void)
 	static const char two[] = "\"ready\"\n{\"cmd\":\"reload\"}\n\"re";
 
 	hear(two, strlen(two));
-	ok(says(NODE_READY) && says(NODE_RELOAD) && says(NODE_NOTHING),
+	ok(says(WORDS_READY) && says(WORDS_RELOAD) && says(WORDS_NONE),
 	    "each line is a word");
-	ok(node_is_cut(channel), "half a line is kept");
+	ok(channel_is_cut(channel), "half a line is kept");
 	hear("ady\"\n", 5);
-	ok(says(NODE_READY) && says(NODE_NOTHING) && !node_is_cut(channel),
+	ok(says(WORDS_READY) && says(WORDS_NONE) && !channel_is_cut(channel),
 	    "and is a word when the rest of it has come");
 }
 
@@ -64,7 +64,7 @@ long_line(void)
 	static const char begin[] = "{\"cmd\":\"NODE_CLUSTER\",\"data\":\"";
 	char *line = malloc(sizeof(begin) + LONG + 4);
 	size_t len = strlen(begin);
-	struct node_said said;
+	struct words said;
 
 	if (line == NULL)
 		exit(1);
@@ -73,11 +73,11 @@ long_line(void)
 	memcpy(line + len + LONG, "\"}\n", 3);
 	len += LONG + 3;
 	ok(hear(line, len), "a long line is read");
-	node_next(channel, &said);
-	ok(said.word == NODE_CLUSTER && said.object.len == len - 1 &&
+	channel_next(channel, &said);
+	ok(said.kind == WORDS_CLUSTER && said.object.len == len - 1 &&
 	    memcmp(said.object.at, line, len - 1) == 0,
 	    "its object is there until the next one is asked for");
-	ok(says(NODE_NOTHING) && !node_is_cut(channel), "and is used up then");
+	ok(says(WORDS_NONE) && !channel_is_cut(channel), "and is used up then");
 	free(line);
 }
 
@@ -91,14 +91,14 @@ main(void)
 		return 1;
 	worker = pair[1];
 	bus_init(&bus, 0);
-	channel = node_open(&bus, &who, pair[0]);
+	channel = channel_open(&bus, &who, pair[0]);
 	if (channel == NULL)
 		return 1;
 	words();
 	long_line();
 	close(worker);
-	ok(node_read(channel) == -1, "its end is noticed");
-	node_close(&bus, channel);
+	ok(channel_read(channel) == -1, "its end is noticed");
+	channel_close(&bus, channel);
 	bus_free(&bus);
 	return done();
 }

@@ -2,462 +2,272 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/passfd.h"
 #include "base/pile.h"
-#include "base/text.h"
 #include "master/node/channel.h"
 
 enum {
-	READ_SIZE = 65536,		/* bytes, least room for a read */
+	READ_SIZE = 65536,		/* bytes: the least room for a read */
 	LINE_MAX_BYTES = CRR_DATA_MAX + 4096,
-	WRITE_FROM = 256 << 10,		/* bytes waiting: no more is converted */
+	OUT_ENOUGH = 256 << 10,		/* bytes queued as lines */
 };
 
 /* A descriptor that goes out with a line. */
-struct gift {
-	size_t	 left;			/* bytes of out before the line */
+struct passed {
+	size_t	 before;		/* bytes of out before the line */
 	size_t	 len;			/* bytes of the line */
 	int	 fd;			/* ours */
 };
 
-struct node {
+struct channel {
 	int	 fd;
-	struct bus_identity who;
+	int	 pid;			/* of the sender, as others are told */
 	struct bus_subscriber *subscriber;
 	struct pile in, out;
-	size_t	 said;			/* of in: the line that was said last */
-	size_t	 scanned;		/* of in: holds no newline */
+	size_t	 said;			/* bytes of in: the line said last */
+	size_t	 scanned;		/* bytes of in: hold no newline */
 	bool	 dismissed;		/* told to leave */
 	bool	 skipping;		/* the rest of a line that is too long */
-	struct gift *gifts;		/* in their order */
-	size_t	 ngifts;
-	unsigned char *payload;		/* of the message said last */
+	struct passed *passed;		/* in the order of their lines */
+	size_t	 npassed;
+	unsigned char *payload;		/* of the words said last; or NULL */
 };
 
-struct node *
-node_open(struct bus *bus, const struct bus_identity *who, int fd)
+struct channel *
+channel_open(struct bus *bus, const struct bus_identity *who, int fd)
 {
-	struct node *n;
+	struct channel *ch;
 
-	n = calloc(1, sizeof(*n));
-	if (n != NULL)
-		n->subscriber = bus_subscribe(bus, who, true, true, 0);
-	if (n == NULL || n->subscriber == NULL) {
-		free(n);
+	ch = calloc(1, sizeof(*ch));
+	if (ch != NULL)
+		ch->subscriber = bus_subscribe(bus, who, true, true, 0);
+	if (ch == NULL || ch->subscriber == NULL) {
+		free(ch);
 		close(fd);
 		return NULL;
 	}
-	n->who = *who;
-	n->fd = fd;
-	return n;
+	ch->pid = who->pid;
+	ch->fd = fd;
+	return ch;
 }
 
 void
-node_close(struct bus *bus, struct node *n)
+channel_close(struct bus *bus, struct channel *ch)
 {
-	if (n == NULL)
+	if (ch == NULL)
 		return;
-	bus_unsubscribe(bus, n->subscriber);
-	close(n->fd);
-	while (n->ngifts > 0)
-		close(n->gifts[--n->ngifts].fd);
-	free(n->gifts);
-	pile_free(&n->in);
-	pile_free(&n->out);
-	free(n->payload);
-	free(n);
+	bus_unsubscribe(bus, ch->subscriber);
+	close(ch->fd);
+	while (ch->npassed > 0)
+		close(ch->passed[--ch->npassed].fd);
+	free(ch->passed);
+	pile_free(&ch->in);
+	pile_free(&ch->out);
+	free(ch->payload);
+	free(ch);
 }
 
 int
-node_read(struct node *n)
+channel_read(struct channel *ch)
 {
 	ssize_t got;
 
-	if (pile_reserve(&n->in, READ_SIZE) == -1)
+	if (pile_reserve(&ch->in, READ_SIZE) == -1)
 		return 0;
-	got = recv(n->fd, n->in.bytes + n->in.end, n->in.size - n->in.end,
+	got = recv(ch->fd, ch->in.bytes + ch->in.end, ch->in.size - ch->in.end,
 	    MSG_DONTWAIT);
 	if (got == -1 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (got <= 0)
 		return -1;
-	n->in.end += (size_t)got;
+	ch->in.end += (size_t)got;
 	return 0;
 }
 
 bool
-node_is_readable(const struct node *n)
+channel_is_readable(const struct channel *ch)
 {
 	char byte;
 
-	return recv(n->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1;
+	return recv(ch->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1;
 }
 
 bool
-node_is_cut(const struct node *n)
+channel_is_cut(const struct channel *ch)
 {
-	return pile_len(&n->in) > n->said;
+	return pile_len(&ch->in) > ch->said;
 }
 
 int
-node_fd(const struct node *n)
+channel_fd(const struct channel *ch)
 {
-	return n->fd;
+	return ch->fd;
 }
 
-/* Find the next line. Returns its length, or -1: it has not come. */
+/* Returns the length of the next line, or -1 if it has not come whole. */
 static ssize_t
-find_line(struct node *n, struct node_said *said)
+find_line(struct channel *ch, struct words *said)
 {
-	const char *line = n->in.bytes + n->in.begin, *newline;
-	size_t used = pile_len(&n->in);
+	const char *line = ch->in.bytes + ch->in.begin, *newline;
+	size_t used = pile_len(&ch->in);
 
-	newline = used == n->scanned ? NULL :
-	    memchr(line + n->scanned, '\n', used - n->scanned);
+	newline = used == ch->scanned ? NULL :
+	    memchr(line + ch->scanned, '\n', used - ch->scanned);
 	if (newline != NULL) {
-		n->scanned = 0;
+		ch->scanned = 0;
 		return newline - line;
 	}
-	n->scanned = used;
-	if (used > LINE_MAX_BYTES && !n->skipping) {
-		n->skipping = true;
-		said->word = NODE_WRONG;
+	ch->scanned = used;
+	if (used > LINE_MAX_BYTES && !ch->skipping) {
+		ch->skipping = true;
+		said->kind = WORDS_WRONG;
 		said->why = "a line is longer than 16 MiB";
 	}
-	if (n->skipping) {
-		pile_use(&n->in, used);
-		n->scanned = 0;
+	if (ch->skipping) {
+		pile_use(&ch->in, used);
+		ch->scanned = 0;
 	}
 	return -1;
 }
 
-/* Replace one value of a text by another. */
-struct change {
-	const struct json_value *value;
-	const char *by;
-};
-
-/* Copy a line, with its cmd, and its pid where it is not the sender's, put
- * right: all else stays as it was. Returns the length. */
-static size_t
-copy_changed(const struct json *j, const char *cmd, const char *pid,
-    char *to)
-{
-	struct change changes[2] = { { &j->cmd, cmd }, { &j->pid, pid } };
-	const char *at = j->all.at, *end = at + j->all.len;
-	char *begin = to;
-	int i;
-
-	if (j->pid.at != NULL && j->pid.at < j->cmd.at) {
-		changes[0] = (struct change){ &j->pid, pid };
-		changes[1] = (struct change){ &j->cmd, cmd };
-	}
-	for (i = 0; i < 2; i++) {
-		if (changes[i].value->at == NULL)
-			continue;
-		memcpy(to, at, (size_t)(changes[i].value->at - at));
-		to += changes[i].value->at - at;
-		memcpy(to, changes[i].by, strlen(changes[i].by));
-		to += strlen(changes[i].by);
-		at = changes[i].value->at + changes[i].value->len;
-	}
-	memcpy(to, at, (size_t)(end - at));
-	return (size_t)(to - begin) + (size_t)(end - at);
-}
-
-static size_t
-put_text(const struct json_value *v, unsigned char *to)
-{
-	return v->at == NULL ? 0 : json_text(v, (char *)to);
-}
-
-static const char *
-refuse_save(const struct json *j)
-{
-	if (j->id.at == NULL || j->id.len == 0 || json_is(&j->id, "") ||
-	    j->id.at[0] == '{' || j->id.at[0] == '[')
-		return "a message has no id";
-	if (j->id.len > CRR_NAME_MAX || j->name.len > CRR_NAME_MAX)
-		return "name or id of a message is longer than 65,535 bytes";
-	if (j->name.at != NULL && (j->name.at[0] == '{' ||
-	    j->name.at[0] == '['))
-		return "the name of a message is no string";
-	if (j->all.len > CRR_DATA_MAX)
-		return "a message is longer than 16 MiB";
-	return NULL;
-}
-
-/* Make a bus message of a line: its data is the line as others get it. */
-static void
-make_message(struct node *n, const struct json *j, const char *cmd,
-    struct node_said *said)
-{
-	size_t name_len, id_len, len;
-	unsigned char *p;
-	char pid[16];
-
-	said->why = refuse_save(j);
-	free(n->payload);
-	n->payload = NULL;
-	if (said->why == NULL) {
-		n->payload = calloc(1, CRR_BUS_FIXED + j->name.len +
-		    j->id.len + j->all.len + strlen(cmd) + sizeof(pid));
-		if (n->payload == NULL)
-			said->why = "out of memory";
-	}
-	if (said->why != NULL) {
-		said->word = NODE_WRONG;
-		return;
-	}
-	p = n->payload;
-	name_len = put_text(&j->name, p + CRR_BUS_FIXED);
-	id_len = put_text(&j->id, p + CRR_BUS_FIXED + name_len);
-	len = CRR_BUS_FIXED + name_len + id_len;
-	snprintf(pid, sizeof(pid), "%d", n->who.pid);
-	len += copy_changed(j, cmd, pid, (char *)p + len);
-	crr_put16(p + CRR_BUS_FLAGS, CRR_MESSAGE_JSON);
-	crr_put16(p + CRR_BUS_NAME_LEN, (uint16_t)name_len);
-	crr_put16(p + CRR_BUS_ID_LEN, (uint16_t)id_len);
-	said->payload = p;
-	said->len = len;
-}
-
-static void
-understand(struct node *n, const char *line, size_t len,
-    struct node_said *said)
-{
-	struct json j;
-
-	if (json_read(&j, line, len) == -1) {
-		said->word = NODE_WRONG;
-		said->why = "a line is no JSON";
-	} else if (json_is(&j.all, "ready"))
-		said->word = NODE_READY;
-	else if (json_is(&j.cmd, "reload"))
-		said->word = NODE_RELOAD;
-	else if (json_is(&j.cmd, "NODE_CLUSTER")) {
-		said->word = NODE_CLUSTER;
-		said->object = j.all;
-	} else if (json_is(&j.cmd, "reload-reset") ||
-	    json_is(&j.cmd, "reset-reload"))
-		said->word = NODE_RESET;
-	else if (json_is(&j.cmd, "saveBroadcast")) {
-		said->word = NODE_SAVE;
-		make_message(n, &j, "\"saveCommand\"", said);
-	} else if (json_is(&j.cmd, "deleteBroadcast")) {
-		said->word = NODE_DELETE;
-		make_message(n, &j, "\"deleteCommand\"", said);
-	} else if (j.cmd.at != NULL && j.cmd.at[0] != '"') {
-		said->word = NODE_WRONG;
-		said->why = "the cmd of a message is no string";
-	}
-}
-
 void
-node_next(struct node *n, struct node_said *said)
+channel_next(struct channel *ch, struct words *said)
 {
 	ssize_t len;
 
-	*said = (struct node_said){ .word = NODE_NOTHING };
-	pile_use(&n->in, n->said);
-	n->said = 0;
-	len = find_line(n, said);
+	*said = (struct words){ .kind = WORDS_NONE };
+	pile_use(&ch->in, ch->said);
+	ch->said = 0;
+	free(ch->payload);
+	ch->payload = NULL;
+	len = find_line(ch, said);
 	if (len == -1)
 		return;
-	said->word = NODE_OTHER;
-	if (n->skipping)
-		n->skipping = false;
-	else
-		understand(n, n->in.bytes + n->in.begin, (size_t)len, said);
-	n->said = (size_t)len + 1;
+	ch->said = (size_t)len + 1;
+	if (ch->skipping) {
+		ch->skipping = false;
+		said->kind = WORDS_OTHER;
+		return;
+	}
+	words_read(said, ch->in.bytes + ch->in.begin, (size_t)len, ch->pid);
+	ch->payload = said->payload;
 }
 
-/* A member whose value is a string, or what a string can hold of it. */
-static int
-put_string(struct pile *p, const char *key, const char *text, size_t len)
-{
-	size_t room = strlen(key) + 6 * len + 8;
-
-	if (pile_reserve(p, room) == -1)
-		return -1;
-	p->end += (size_t)sprintf(p->bytes + p->end, ",\"%s\":", key);
-	p->end += text_json(text, len, p->bytes + p->end, 6 * len + 3);
-	return 0;
-}
-
-/* Data that are JSON stand for themselves, others are a string. */
-static int
-put_data(struct pile *p, const struct crr_message *m)
-{
-	static const char key[] = ",\"data\":";
-	struct json j;
-
-	if (json_read(&j, m->data, m->data_len) == -1 ||
-	    memchr(m->data, '\n', m->data_len) != NULL ||
-	    !text_is_utf8(m->data, m->data_len))
-		return put_string(p, "data", m->data, m->data_len);
-	if (pile_append(p, key, strlen(key)) == -1)
-		return -1;
-	return pile_append(p, m->data, m->data_len);
-}
-
-static int
-put_native(struct pile *p, unsigned type, const struct crr_message *m)
-{
-	const char *cmd = type == CRR_SAVED ? "saveCommand" :
-	    type == CRR_DELETED ? "deleteCommand" : "message";
-	char begin[64];
-	int n;
-
-	n = snprintf(begin, sizeof(begin), "{\"cmd\":\"%s\",\"pid\":%" PRId32,
-	    cmd, m->pid);
-	if (pile_append(p, begin, (size_t)n) == -1 ||
-	    put_string(p, "name", m->name, m->name_len) == -1)
-		return -1;
-	if (m->id_len > 0 && put_string(p, "id", m->id, m->id_len) == -1)
-		return -1;
-	if (put_data(p, m) == -1)
-		return -1;
-	return pile_append(p, "}\n", 2);
-}
-
-static int
-put_lagged(struct pile *p, const struct crr_frame *f)
-{
-	char line[64];
-	int n;
-
-	n = snprintf(line, sizeof(line), "{\"cmd\":\"lagged\",\"count\":%" PRIu64
-	    "}\n", crr_get64(f->payload));
-	return pile_append(p, line, (size_t)n);
-}
-
-static int
-put_frame(struct pile *p, const struct crr_frame *f)
-{
-	struct crr_message m;
-
-	if (f->type == CRR_LAGGED)
-		return put_lagged(p, f);
-	if (crr_message(f, &m) == -1)
-		return 0;
-	if ((m.flags & CRR_MESSAGE_JSON) == 0)
-		return put_native(p, f->type, &m);
-	if (pile_append(p, m.data, m.data_len) == -1)
-		return -1;
-	return pile_append(p, "\n", 1);
-}
-
-/* Make lines of what is queued, but not more than will soon be taken. */
+/* What a worker does not read is better kept in the bus, which has it once for
+ * all workers. */
 static void
-convert(struct bus *bus, struct node *n)
+convert_frames(struct bus *bus, struct channel *ch)
 {
 	const unsigned char *bytes;
 	struct crr_frame f;
-	size_t begin, len;
+	size_t len;
 
-	while (pile_len(&n->out) < WRITE_FROM &&
-	    (bytes = bus_peek(n->subscriber, &len)) != NULL) {
-		begin = pile_len(&n->out);
+	while (pile_len(&ch->out) < OUT_ENOUGH &&
+	    (bytes = bus_peek(ch->subscriber, &len)) != NULL) {
+		/* Where memory is short, the frame stays queued. */
 		if (crr_parse(bytes, len, &f) == CRR_FRAME &&
-		    put_frame(&n->out, &f) == -1) {
-			/* No memory: half a line is none. */
-			n->out.end = n->out.begin + begin;
+		    words_write(&ch->out, &f) == -1)
 			return;
-		}
-		bus_taken(bus, n->subscriber);
+		bus_taken(bus, ch->subscriber);
 	}
 }
 
 bool
-node_pending(struct node *n)
+channel_pending(struct channel *ch)
 {
-	return pile_len(&n->out) > 0 || bus_pending(n->subscriber);
+	return pile_len(&ch->out) > 0 || bus_pending(ch->subscriber);
+}
+
+/* Let a copy of fd go out with a line. Returns 0, or -1 and errno. */
+static int
+queue_passed(struct channel *ch, size_t before, size_t len, int fd)
+{
+	struct passed *passed;
+
+	passed = realloc(ch->passed, (ch->npassed + 1) * sizeof(*passed));
+	if (passed == NULL)
+		return -1;
+	ch->passed = passed;
+	passed += ch->npassed;
+	passed->before = before;
+	passed->len = len;
+	passed->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (passed->fd == -1)
+		return -1;
+	ch->npassed++;
+	return 0;
 }
 
 int
-node_say(struct node *n, const char *line, size_t len, int fd)
+channel_say(struct channel *ch, const char *line, size_t len, int fd)
 {
-	size_t before = pile_len(&n->out);
-	struct gift *gifts, g = { before, len, -1 };
+	size_t before = pile_len(&ch->out);
 
-	if (fd != -1) {
-		gifts = realloc(n->gifts, (n->ngifts + 1) * sizeof(*gifts));
-		if (gifts == NULL)
-			return -1;
-		n->gifts = gifts;
-		g.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-		if (g.fd == -1)
-			return -1;
-	}
-	if (pile_append(&n->out, line, len) == -1) {
-		if (g.fd != -1)
-			close(g.fd);
+	if (pile_append(&ch->out, line, len) == -1)
+		return -1;
+	if (fd != -1 && queue_passed(ch, before, len, fd) == -1) {
+		ch->out.end -= len;
 		return -1;
 	}
-	if (g.fd != -1)
-		n->gifts[n->ngifts++] = g;
 	return 0;
 }
 
 void
-node_dismiss(struct node *n)
+channel_dismiss(struct channel *ch)
 {
-	n->dismissed = true;
+	ch->dismissed = true;
 }
 
 bool
-node_is_dismissed(const struct node *n)
+channel_is_dismissed(const struct channel *ch)
 {
-	return n->dismissed;
+	return ch->dismissed;
 }
 
-/* Send what stands before the next descriptor, or the line that it goes with,
- * by itself: Node takes it from the piece in which that line ends. */
+/* A line that a descriptor goes with is sent by itself: Node takes descriptors
+ * from the piece in which their line ends. */
 static ssize_t
-send_some(struct node *n)
+send_some(struct channel *ch)
 {
-	size_t len = pile_len(&n->out), i;
+	const char *bytes = ch->out.bytes + ch->out.begin;
+	size_t len = pile_len(&ch->out), i;
 	ssize_t sent;
 
-	if (n->ngifts > 0 && n->gifts[0].left == 0) {
-		sent = passfd_send(n->fd, n->out.bytes + n->out.begin,
-		    n->gifts[0].len, n->gifts[0].fd,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (ch->npassed > 0 && ch->passed[0].before == 0) {
+		sent = passfd_send(ch->fd, bytes, ch->passed[0].len,
+		    ch->passed[0].fd, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (sent == -1)
 			return -1;
-		close(n->gifts[0].fd);
-		n->ngifts--;
-		memmove(n->gifts, n->gifts + 1, n->ngifts * sizeof(*n->gifts));
+		close(ch->passed[0].fd);
+		ch->npassed--;
+		memmove(ch->passed, ch->passed + 1,
+		    ch->npassed * sizeof(*ch->passed));
 	} else {
-		if (n->ngifts > 0 && n->gifts[0].left < len)
-			len = n->gifts[0].left;
-		sent = send(n->fd, n->out.bytes + n->out.begin, len,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (ch->npassed > 0 && ch->passed[0].before < len)
+			len = ch->passed[0].before;
+		sent = send(ch->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
-	for (i = 0; sent > 0 && i < n->ngifts; i++)
-		n->gifts[i].left -= (size_t)sent;
+	for (i = 0; sent > 0 && i < ch->npassed; i++)
+		ch->passed[i].before -= (size_t)sent;
 	return sent;
 }
 
 int
-node_write(struct bus *bus, struct node *n)
+channel_write(struct bus *bus, struct channel *ch)
 {
 	ssize_t sent;
 
 	for (;;) {
-		convert(bus, n);
-		if (pile_len(&n->out) == 0)
+		convert_frames(bus, ch);
+		if (pile_len(&ch->out) == 0)
 			return 0;
-		sent = send_some(n);
+		sent = send_some(ch);
 		if (sent == -1)
 			return errno == EAGAIN || errno == EINTR ? 0 : -1;
-		pile_use(&n->out, (size_t)sent);
+		pile_use(&ch->out, (size_t)sent);
 	}
 }

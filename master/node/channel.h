@@ -1,8 +1,7 @@
 /*
- * Node's channel: lines of JSON from a worker, with the words of the Node
- * package cluster-rolling-restart, made into messages of the bus; and messages
- * of the bus made into lines. Knows JSON, frames and one descriptor, nothing of
- * workers.
+ * Node's channel of one worker: lines in, lines out, and the descriptors that
+ * go out with them. What the bus has for the worker goes out as lines, too.
+ * What a line says is told, not acted on. Nothing here blocks.
  */
 #ifndef MASTER_NODE_CHANNEL_H
 #define MASTER_NODE_CHANNEL_H
@@ -11,70 +10,63 @@
 #include <stddef.h>
 
 #include "master/bus/bus.h"
-#include "master/node/json.h"
+#include "master/node/words.h"
 
-struct node;
-
-enum node_word {
-	NODE_NOTHING,			/* no line more has come */
-	NODE_OTHER,			/* a line that means nothing to us */
-	NODE_READY,			/* "ready" */
-	NODE_RELOAD,
-	NODE_RESET,
-	NODE_SAVE,
-	NODE_DELETE,
-	NODE_CLUSTER,			/* of Node's cluster module: object */
-	NODE_WRONG,			/* why says how */
-};
-
-struct node_said {
-	enum node_word word;
-	const unsigned char *payload;	/* of SAVE and DELETE: a bus message's,
-					   valid until the next call */
-	size_t	 len;			/* bytes */
-	struct json_value object;	/* valid until the next call */
-	const char *why;
-};
+struct channel;
 
 /*
- * Begin: takes fd over, a socket, and subscribes who to the bus, the values that
- * are kept among it. Returns NULL with ENOMEM, fd closed.
+ * Take over fd, a stream socket, and subscribe the worker to the bus, retained
+ * values included. Returns NULL with ENOMEM. fd is closed by channel_close, or
+ * on failure at once.
  */
-struct node *node_open(struct bus *bus, const struct bus_identity *who,
+struct channel *channel_open(struct bus *bus, const struct bus_identity *who,
 	    int fd);
 
-/* Hang up. NULL is ignored. */
-void	 node_close(struct bus *bus, struct node *n);
-
-/* Read what has come. Returns 0, or -1 at its end. */
-int	 node_read(struct node *n);
-
-/* There is more to read already. */
-bool	 node_is_readable(const struct node *n);
-
-/* A line has begun that has no end. */
-bool	 node_is_cut(const struct node *n);
-
-/* For poll(2). */
-int	 node_fd(const struct node *n);
-
-/* What the next line says. */
-void	 node_next(struct node *n, struct node_said *said);
+/* Unsubscribe, close and free all; what is queued is lost. Ignores NULL. */
+void	 channel_close(struct bus *bus, struct channel *ch);
 
 /*
- * Say a line to the worker, its newline included, and give it a descriptor with
- * it (-1: none), which stays the caller's. Returns 0 or -1 and errno.
+ * Read once. Returns 0, also if nothing has come or memory is short, or -1 at
+ * the end of the channel or when it has failed. Whole lines that came before
+ * that are still there for channel_next.
  */
-int	 node_say(struct node *n, const char *line, size_t len, int fd);
+int	 channel_read(struct channel *ch);
 
-/* Note that the worker has been told to leave, and tell whether it has. */
-void	 node_dismiss(struct node *n);
-bool	 node_is_dismissed(const struct node *n);
+/* Tell whether more bytes can be read at once. */
+bool	 channel_is_readable(const struct channel *ch);
 
-/* There is something to write. */
-bool	 node_pending(struct node *n);
+/* Tell whether a line has begun that has no end yet, once channel_next has
+ * returned WORDS_NONE. */
+bool	 channel_is_cut(const struct channel *ch);
 
-/* Write what it takes. Returns 0, or -1: nobody is there any more. */
-int	 node_write(struct bus *bus, struct node *n);
+/* Return the descriptor, to be polled. It stays the channel's. */
+int	 channel_fd(const struct channel *ch);
+
+/*
+ * Say what the next line that has been read means, or WORDS_NONE. payload and
+ * object are the channel's and valid until its next call with this function,
+ * channel_read or channel_close.
+ */
+void	 channel_next(struct channel *ch, struct words *said);
+
+/*
+ * Queue a line for the worker, its newline included, and a copy of fd to go
+ * with it (-1: none), which stays the caller's. Returns 0, or -1 and errno with
+ * nothing queued.
+ */
+int	 channel_say(struct channel *ch, const char *line, size_t len, int fd);
+
+/* Note that the worker has been told to leave, and tell whether it has been. */
+void	 channel_dismiss(struct channel *ch);
+bool	 channel_is_dismissed(const struct channel *ch);
+
+/* Tell whether there is something to write, lines or messages of the bus. */
+bool	 channel_pending(struct channel *ch);
+
+/*
+ * Write what the socket takes. Returns 0, or -1 and errno when it has failed:
+ * usually nobody reads it any more.
+ */
+int	 channel_write(struct bus *bus, struct channel *ch);
 
 #endif

@@ -270,7 +270,7 @@ send_reply(const struct cluster_worker *w, const struct query *q, int error,
 	    "{\"cmd\":\"NODE_CLUSTER\",\"ack\":%ld,\"key\":%s,\"errno\":%d,"
 	    "\"data\":%s}%s\n", q->seq, key, -error,
 	    data == NULL ? "null" : data, fd == -1 ? "" : "}");
-	node_say(w->node, line, (size_t)n, fd);
+	channel_say(w->channel, line, (size_t)n, fd);
 }
 
 static void
@@ -342,7 +342,7 @@ cluster_hear(struct cluster *c, struct listeners *ls,
 	n = snprintf(ack, sizeof(ack),
 	    "{\"cmd\":\"NODE_CLUSTER\",\"ack\":%ld}\n",
 	    read_number(message, "seq", 0));
-	node_say(w->node, ack, (size_t)n, -1);
+	channel_say(w->channel, ack, (size_t)n, -1);
 	return json_is(&act, "listening") ? hear_listening(ls, w, message) :
 	    NULL;
 }

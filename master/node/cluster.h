@@ -29,7 +29,7 @@ struct cluster {
 
 /* The worker that asks. */
 struct cluster_worker {
-	struct node *node;
+	struct channel *channel;
 	pid_t	 pid;			/* of its leader, whose rights to files
 					   make the sockets of paths */
 	int	 seat;
@@ -38,7 +38,7 @@ struct cluster_worker {
 };
 
 /*
- * Answer a message of the worker with NODE_CLUSTER as its cmd, on w->node; each
+ * Answer a message of the worker with NODE_CLUSTER as its cmd, on w->channel; each
  * gets an answer, perhaps an errno. A socket is claimed and marked as asked
  * for; O_NONBLOCK is set on it. Returns the listener that the worker listens
  * on, if that is what it says, with listen(2) done; else NULL.

@@ -70,7 +70,7 @@ struct worker {
 	struct process process;
 	struct drain *drain;		/* supervise.c's, while DRAINING; or
 					   NULL */
-	struct node *node;		/* nodes.c's: Node's channel; or NULL */
+	struct channel *channel;	/* nodes.c's: Node's; or NULL */
 	struct timer timer;		/* supervise.c's: the next deadline */
 	struct worker *next_due;	/* supervise.c's */
 	int64_t	 deadline_ms;		/* monotonic; 0: none */
