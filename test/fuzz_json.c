@@ -1,12 +1,14 @@
 /*
  * libFuzzer: what a worker may write on Node's channel. What is read lies
- * within the line, and what is called JSON is so for its own parts, too.
+ * within the line, what is called JSON is so for its own parts, too, and what
+ * others get of a message is a line of JSON.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "master/node/json.h"
+#include "master/node/words.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,6 +30,51 @@ check(const struct json_value *v, const char *line, size_t size)
 	free(text);
 }
 
+/* What others get of a message of the bus. */
+static void
+check_line(const struct crr_frame *f)
+{
+	struct pile out = { .bytes = NULL };
+	struct json j;
+	size_t len;
+
+	if (words_write(&out, f) == -1)
+		abort();
+	len = pile_len(&out);
+	if (len == 0 || memchr(out.bytes, '\n', len) != out.bytes + len - 1 ||
+	    json_read(&j, out.bytes, len - 1) == -1 ||
+	    (!json_is(&j.cmd, "saveCommand") &&
+	    !json_is(&j.cmd, "deleteCommand")))
+		abort();
+	pile_free(&out);
+}
+
+static void
+check_words(const char *line, size_t size)
+{
+	unsigned char *bytes;
+	struct crr_frame f;
+	struct words said;
+
+	words_read(&said, line, size, 77);
+	if (said.payload != NULL) {
+		bytes = malloc(CRR_HEADER + said.len);
+		if (bytes == NULL)
+			abort();
+		crr_header(bytes, said.kind == WORDS_SAVE ? CRR_SAVED :
+		    CRR_DELETED, (uint32_t)said.len, 0);
+		memcpy(bytes + CRR_HEADER, said.payload, said.len);
+		if (crr_parse(bytes, CRR_HEADER + said.len, &f) != CRR_FRAME)
+			abort();
+		check_line(&f);
+		/* The same, as if it came from a program that is not Node. */
+		crr_put16(bytes + CRR_HEADER + CRR_BUS_FLAGS, 0);
+		check_line(&f);
+		free(bytes);
+	}
+	free(said.payload);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -35,6 +82,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct json_value v;
 	struct json j;
 
+	if (size > 0 && memchr(line, '\n', size) == NULL)
+		check_words(line, size);
 	if (json_read(&j, line, size) == -1)
 		return 0;
 	check(&j.all, line, size);

@@ -6,7 +6,8 @@
 load helper
 
 UNITS="address bus channel claim event family group inhand ipc json"
-UNITS="$UNITS listener parse passfd pile poller reload timers trap worker"
+UNITS="$UNITS listener parse passfd pile poller reload timers trap words"
+UNITS="$UNITS worker"
 
 unit() {
 	# One reads doc/protocol.md.
@@ -100,6 +101,10 @@ unit() {
 
 @test "the trap (unit)" {
 	unit trap
+}
+
+@test "the words of Node's channel (unit)" {
+	unit words
 }
 
 @test "workers (unit)" {
