@@ -94,6 +94,7 @@ $B/test/member: test/member.c $B/ipc.o $B/flags
 
 # A unit test links what it tests, or the stand-in if that is what is built. Those
 # of worker, pool and reload have fake processes.
+BUS = $(filter master/bus/%,$(SRC))
 SOCKETS = $(filter master/socket/% master/trap/%,$(SRC))
 UNIT_ipc = ipc.c base/event.c base/text.c
 UNIT_event = base/event.c base/text.c ipc.c
@@ -107,9 +108,8 @@ UNIT_listener = $(SOCKETS) $(filter base/proc.c,$(SRC)) base/parse.c base/log.c 
 UNIT_trap = $(UNIT_listener)
 UNIT_claim = $(UNIT_listener)
 UNIT_pile = base/pile.c
-UNIT_bus = master/bus/bus.c master/bus/retain.c ipc.c
-UNIT_channel = master/node/channel.c base/passfd.c $(UNIT_words) \
-	master/bus/bus.c master/bus/retain.c
+UNIT_bus = $(BUS) ipc.c
+UNIT_channel = master/node/channel.c base/passfd.c $(UNIT_words) $(BUS)
 UNIT_json = master/node/json.c
 UNIT_words = master/node/words.c master/node/json.c base/pile.c base/text.c \
 	ipc.c
@@ -144,7 +144,7 @@ check-asan: servers
 FUZZ_SECONDS ?= 30
 FUZZ_CFLAGS = -O1 -g -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
-FUZZ_frame = ipc.c base/event.c base/text.c master/bus/bus.c master/bus/retain.c
+FUZZ_frame = ipc.c base/event.c base/text.c $(BUS)
 FUZZ_json = $(UNIT_words)
 
 fuzz: fuzz-frame fuzz-json

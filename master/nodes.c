@@ -135,7 +135,7 @@ static void
 write_channel(struct master *m, struct worker *w)
 {
 	if (channel_pending(w->channel) && !m->post.gathering &&
-	    channel_write(&m->bus, w->channel) == -1)
+	    channel_write(w->channel) == -1)
 		hang_up(m, w);
 	else if (watch_channel(m, w) == -1)
 		log_warn("worker %d: Node's channel", w->id);

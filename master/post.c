@@ -121,12 +121,12 @@ post_gather(struct post *post)
 	bool fresh = bus->seq != post->turned_seq;
 
 	post->turned_seq = bus->seq;
-	post->gathering = fresh && bus->end - post->written_end < GATHER_MAX;
+	post->gathering = fresh && bus->stream.end - post->written_end < GATHER_MAX;
 	if (post->gathering)
 		return true;
 	post->stale = post->written_seq != bus->seq;
 	post->written_seq = bus->seq;
-	post->written_end = bus->end;
+	post->written_end = bus->stream.end;
 	return false;
 }
 
@@ -142,7 +142,7 @@ post_write(struct post *post, struct conn *conns)
 	struct conn *c;
 
 	for (c = post->stale ? conns : NULL; c != NULL; c = c->next) {
-		if (c->subscriber == NULL || !bus_pending(c->subscriber))
+		if (c->subscriber == NULL || !subscriber_pending(c->subscriber))
 			continue;
 		conn_flush(c);
 		conn_touch(c);

@@ -207,7 +207,7 @@ send_bus(const struct master *m, struct conn *c, uint32_t id)
 	crr_put64(buf + 16, counts.retained);
 	crr_put64(buf + 24, counts.retain_max);
 	crr_put32(buf + 32, counts.nretained);
-	crr_put32(buf + 36, m->bus.nsubscribers);
+	crr_put32(buf + 36, counts.nsubscribers);
 	conn_send(c, CRR_STATUS_BUS, id, buf, sizeof(buf));
 	send_subscribers(m, c, id);
 }

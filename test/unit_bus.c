@@ -152,15 +152,15 @@ write_all(void)
 
 	for (i = 0; i < READERS; i++)
 		if (readers[i].s != NULL)
-			bus_write(&bus, readers[i].s, readers[i].ours);
+			subscriber_write(readers[i].s, readers[i].ours);
 	bus_turn(&bus, 1, &due);
 }
 
 static void
 finish(struct reader *r)
 {
-	while (bus_pending(r->s)) {
-		bus_write(&bus, r->s, r->ours);
+	while (subscriber_pending(r->s)) {
+		subscriber_write(r->s, r->ours);
 		read_frames(r, true);
 	}
 	read_frames(r, true);
@@ -211,7 +211,7 @@ schedules(void)
 	}
 	ok(wrong == 0, "each hears all that others sent, whole and in order");
 	ok(incomplete == 0, "… up to the last");
-	ok(bus.first == NULL, "nothing is kept for nobody");
+	ok(bus.stream.first == NULL, "nothing is kept for nobody");
 	bus_free(&bus);
 }
 
@@ -226,7 +226,7 @@ flood(struct reader *r, int64_t from_ms, int64_t to_ms, bool *held)
 	for (now_ms = from_ms; now_ms < to_ms; now_ms++) {
 		for (i = 0; i < 100; i++)
 			publish(ORIGINS);
-		bus_write(&bus, r->s, r->ours);
+		subscriber_write(r->s, r->ours);
 		*held = bus_turn(&bus, now_ms, &due) || *held;
 	}
 }
@@ -249,8 +249,8 @@ lag(void)
 	ok(!held, "but for 200 ms at most");
 	bus_next(&bus, NULL, &who, &queued, &lost);
 	ok(queued <= BUS_QUEUE_MAX && lost > 0, "its queue is bounded");
-	while (bus_pending(r->s)) {
-		bus_write(&bus, r->s, r->ours);
+	while (subscriber_pending(r->s)) {
+		subscriber_write(r->s, r->ours);
 		while (crr_next(&r->crr, &f, 0) == 1) {
 			check(r, &f);
 			heard += f.type == CRR_SAVED;

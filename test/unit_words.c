@@ -56,10 +56,10 @@ becomes(const struct crr_frame *f, const char *line)
 	struct pile out = { .bytes = NULL };
 	bool same;
 
-	same = words_write(&out, f) == 0 && pile_len(&out) == strlen(line) &&
-	    memcmp(out.bytes + out.begin, line, strlen(line)) == 0;
+	same = words_write(&out, f) == 0 && pile_append(&out, "", 1) == 0 &&
+	    strcmp(out.bytes + out.begin, line) == 0;
 	if (!same)
-		printf("# %.*s", (int)pile_len(&out), out.bytes + out.begin);
+		printf("# %s", out.bytes + out.begin);
 	pile_free(&out);
 	return same;
 }

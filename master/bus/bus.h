@@ -1,8 +1,9 @@
 /*
- * The bus: one order for all messages, a queue for each subscriber, and the
- * values that are kept for those that come later. A message is stored once, as
- * the frame that goes out, whoever many it is for. Knows frames and
- * descriptors, nothing of connections, workers or who may send.
+ * The bus: one order for all messages, who gets them, and the values that are
+ * kept for those who come later. Each subscriber has a place of its own in one
+ * stream; what is dropped for one that is too far behind is dropped for it
+ * alone. Knows frames and sockets, and neither connections nor workers nor who
+ * may send. Nothing here blocks.
  */
 #ifndef MASTER_BUS_BUS_H
 #define MASTER_BUS_BUS_H
@@ -12,105 +13,85 @@
 #include <stdint.h>
 
 #include "ipc.h"
-
-struct bus_chunk;
-struct bus_subscriber;
-struct retain;
+#include "master/bus/retain.h"
+#include "master/bus/stream.h"
+#include "master/bus/subscriber.h"
 
 enum {
-	BUS_QUEUE_MAX = 8 << 20,	/* bytes for one that does not read */
+	BUS_QUEUE_MAX = 8 << 20,	/* bytes for one that is too slow for
+					   senders to wait for */
 	BUS_QUEUE_HARD = 64 << 20,	/* bytes for any */
-	BUS_HOLD_MS = 200,		/* the most that senders wait for one */
 };
 
 struct bus {
-	uint64_t seq;			/* of the last message */
-	uint64_t lost;			/* messages, by all subscribers */
-	struct bus_chunk *first, *last;	/* of the stream that is not sent yet */
-	uint64_t end;			/* of the stream, bytes from the start */
+	uint64_t seq;			/* of the last message; 0: none yet */
+	uint64_t lost;			/* messages, once for each subscriber
+					   that has lost them */
+	struct bus_stream stream;	/* what somebody has yet to be sent */
 	struct bus_subscriber *subscribers;
+	struct retain *retained;	/* NULL: no value is kept */
+};
+
+/* What status tells. */
+struct bus_counts {
+	uint64_t retained, retain_max;	/* bytes; retain_max 0: none is kept */
+	unsigned nretained;		/* values */
 	unsigned nsubscribers;
-	struct retain *retained;	/* NULL: none is kept */
 };
 
-/* Who a subscriber is. */
-struct bus_identity {
-	uint64_t origin;		/* never gets messages of the same */
-	int	 worker;		/* id; -1: none, and not counted */
-	int	 pid;
-};
-
-/* Begin, with values kept up to retain_max bytes (0: none). Returns 0 or -1
- * with ENOMEM. */
+/* Begin, with values kept up to retain_max bytes (0: none). Returns 0, or -1
+ * with ENOMEM. bus_free frees what it holds. */
 int	 bus_init(struct bus *bus, uint64_t retain_max);
 
-/* Forget all. */
+/* Unsubscribe all subscribers, and forget all messages and values. */
 void	 bus_free(struct bus *bus);
 
+/* Return why a payload makes no message of the type, which is CRR_BROADCAST,
+ * SAVE or DELETE: static text; or NULL. len is at least CRR_BUS_FIXED. */
+const char *bus_check(unsigned type, const unsigned char *payload, size_t len);
+
 /*
- * Send a message to all subscribers but those of who's origin: type is
- * CRR_BROADCAST, SAVE or DELETE, payload one of theirs, checked by
- * bus_check. Returns 0 with *seq, or -1 with ENOMEM, nothing sent.
+ * Queue a message for all subscribers, except those of who's origin, and keep
+ * its value if it is a SAVE. payload is copied and must be right: bus_check
+ * finds no fault with what a client sends. Returns 0 with *seq, or -1 with
+ * ENOMEM and nothing queued. A value for which there is no memory is not kept,
+ * and that is no error.
  */
 int	 bus_publish(struct bus *bus, unsigned type,
 	    const struct bus_identity *who, const unsigned char *payload,
 	    size_t len, uint64_t *seq);
 
-/* Why a payload makes no message of the type, a line; or NULL. */
-const char *bus_check(unsigned type, const unsigned char *payload, size_t len);
-
-/* How many workers a message of who's goes to. */
+/* Return how many workers a message of who's goes to, each counted once. */
 unsigned bus_receivers(const struct bus *bus, const struct bus_identity *who);
 
 /*
- * Begin to queue messages for somebody, after the values that are kept if
- * retained says so, and a SYNCED that answers id. Returns NULL with ENOMEM.
+ * Begin to queue messages for somebody, if messages says so: after the values
+ * that are kept, if retained says so, and in any case a SYNCED that answers id.
+ * Returns NULL with ENOMEM. bus_unsubscribe frees the subscriber.
  */
 struct bus_subscriber *bus_subscribe(struct bus *bus,
 	    const struct bus_identity *who, bool messages, bool retained,
 	    uint32_t id);
 
+/* Drop what is queued for a subscriber, and free it. */
 void	 bus_unsubscribe(struct bus *bus, struct bus_subscriber *s);
 
-/* There is something to write. */
-bool	 bus_pending(struct bus_subscriber *s);
-
-/* A frame has been written in part: nothing else may be written now. */
-bool	 bus_is_within(const struct bus_subscriber *s);
-
 /*
- * Write what the descriptor, a socket, takes without blocking. Returns 0, or
- * -1 and errno of sendmsg(2) but for EAGAIN.
- */
-int	 bus_write(struct bus *bus, struct bus_subscriber *s, int fd);
-
-/* The same for the rest of a frame that has been written in part. */
-int	 bus_finish(struct bus_subscriber *s, int fd);
-
-/*
- * For who writes in another form than frames: the next frame, whole, valid
- * until bus_taken, which is to be called when it has been written; or NULL.
- */
-const unsigned char *bus_peek(struct bus_subscriber *s, size_t *len);
-void	 bus_taken(struct bus *bus, struct bus_subscriber *s);
-
-/*
- * To be called when all have been written to: drops what is too much, frees
- * what all have. Returns whether senders should be held, for some subscriber
- * that reads but is behind; *due_ms is when to ask again, or 0.
+ * Drop what is queued beyond the limits, and free what nobody has yet to be
+ * sent; to be called when all subscribers have been written to. Returns whether
+ * senders should wait now, for a subscriber that is behind: then *due_ms is
+ * when to call it again at the latest, else 0.
  */
 bool	 bus_turn(struct bus *bus, int64_t now_ms, int64_t *due_ms);
 
-/* What status tells. */
-struct bus_counts {
-	uint64_t retained, retain_max;	/* bytes */
-	unsigned nretained;
-};
-
+/* Return how much is kept, and for how many. */
 struct bus_counts bus_counts(const struct bus *bus);
 
-/* The next subscriber (NULL: the first), who it is, what is queued for it in
- * bytes and how many messages it has lost. */
+/*
+ * Return the subscriber after s, or the first if s is NULL; NULL behind the
+ * last. Says who it is, what is queued for it in bytes, and how many messages
+ * it has lost.
+ */
 struct bus_subscriber *bus_next(const struct bus *bus,
 	    struct bus_subscriber *s, struct bus_identity *who,
 	    uint64_t *queued, uint64_t *lost);

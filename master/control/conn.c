@@ -103,7 +103,7 @@ bool
 conn_wants_output(const struct conn *c)
 {
 	return conn_pending(c) ||
-	    (c->subscriber != NULL && bus_pending(c->subscriber));
+	    (c->subscriber != NULL && subscriber_pending(c->subscriber));
 }
 
 void
@@ -146,13 +146,13 @@ flush_answers(struct conn *c)
 void
 conn_flush(struct conn *c)
 {
-	if (c->subscriber != NULL && bus_finish(c->subscriber, c->fd) == -1)
+	if (c->subscriber != NULL && subscriber_finish(c->subscriber, c->fd) == -1)
 		conn_close(c);
-	if (c->subscriber != NULL && bus_is_within(c->subscriber))
+	if (c->subscriber != NULL && subscriber_is_within(c->subscriber))
 		return;
 	flush_answers(c);
 	if (c->subscriber != NULL && !conn_pending(c) && !c->closing &&
-	    bus_write(c->bus, c->subscriber, c->fd) == -1)
+	    subscriber_write(c->subscriber, c->fd) == -1)
 		conn_close(c);
 }
 

@@ -31,7 +31,7 @@ struct channel {
 	size_t	 said;			/* bytes of in: the line said last */
 	size_t	 scanned;		/* bytes of in: hold no newline */
 	bool	 dismissed;		/* told to leave */
-	bool	 skipping;		/* the rest of a line that is too long */
+	bool	 skipping;		/* the rest of a line too long */
 	struct passed *passed;		/* in the order of their lines */
 	size_t	 npassed;
 	unsigned char *payload;		/* of the words said last; or NULL */
@@ -160,26 +160,26 @@ channel_next(struct channel *ch, struct words *said)
 /* What a worker does not read is better kept in the bus, which has it once for
  * all workers. */
 static void
-convert_frames(struct bus *bus, struct channel *ch)
+convert_frames(struct channel *ch)
 {
 	const unsigned char *bytes;
 	struct crr_frame f;
 	size_t len;
 
 	while (pile_len(&ch->out) < OUT_ENOUGH &&
-	    (bytes = bus_peek(ch->subscriber, &len)) != NULL) {
+	    (bytes = subscriber_peek(ch->subscriber, &len)) != NULL) {
 		/* Where memory is short, the frame stays queued. */
 		if (crr_parse(bytes, len, &f) == CRR_FRAME &&
 		    words_write(&ch->out, &f) == -1)
 			return;
-		bus_taken(bus, ch->subscriber);
+		subscriber_take(ch->subscriber);
 	}
 }
 
 bool
 channel_pending(struct channel *ch)
 {
-	return pile_len(&ch->out) > 0 || bus_pending(ch->subscriber);
+	return pile_len(&ch->out) > 0 || subscriber_pending(ch->subscriber);
 }
 
 /* Let a copy of fd go out with a line. Returns 0, or -1 and errno. */
@@ -257,12 +257,12 @@ send_some(struct channel *ch)
 }
 
 int
-channel_write(struct bus *bus, struct channel *ch)
+channel_write(struct channel *ch)
 {
 	ssize_t sent;
 
 	for (;;) {
-		convert_frames(bus, ch);
+		convert_frames(ch);
 		if (pile_len(&ch->out) == 0)
 			return 0;
 		sent = send_some(ch);

@@ -67,6 +67,6 @@ bool	 channel_pending(struct channel *ch);
  * Write what the socket takes. Returns 0, or -1 and errno when it has failed:
  * usually nobody reads it any more.
  */
-int	 channel_write(struct bus *bus, struct channel *ch);
+int	 channel_write(struct channel *ch);
 
 #endif

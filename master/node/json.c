@@ -81,7 +81,8 @@ read_escape(struct reader *r)
 
 	r->at++;
 	if (peek_char(r) != 'u') {
-		if (peek_char(r) == '\0' || strchr("\"\\/bfnrt", peek_char(r)) == NULL)
+		if (peek_char(r) == '\0' ||
+		    strchr("\"\\/bfnrt", peek_char(r)) == NULL)
 			return reject_rest(r);
 		r->at++;
 		return 0;

@@ -194,8 +194,9 @@ put_lagged(struct pile *p, const struct crr_frame *f)
 	char line[64];
 	int n;
 
-	n = snprintf(line, sizeof(line), "{\"cmd\":\"lagged\",\"count\":%" PRIu64
-	    "}\n", crr_get64(f->payload));
+	n = snprintf(line, sizeof(line),
+	    "{\"cmd\":\"lagged\",\"count\":%" PRIu64 "}\n",
+	    crr_get64(f->payload));
 	return pile_append(p, line, (size_t)n);
 }
 
