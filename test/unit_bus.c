@@ -284,11 +284,44 @@ receivers(void)
 	bus_free(&bus);
 }
 
+static void
+idle(void)
+{
+	struct reader *r = &readers[0];
+
+	bus_init(&bus, 0);
+	ok(bus_is_idle(&bus), "a bus without subscribers is idle");
+	publish(1);
+	write_all();
+	ok(bus_is_idle(&bus) && bus.stream.first == NULL,
+	    "and keeps nothing of what is sent");
+	subscribe(r, 0, false);
+	ok(!bus_is_idle(&bus), "one that has subscribed is to be told");
+	write_all();
+	ok(bus_is_idle(&bus), "all have got all");
+	publish(1);
+	ok(!bus_is_idle(&bus), "a message is queued");
+	write_all();
+	ok(bus_is_idle(&bus), "and sent");
+	while (!subscriber_pending(r->s) || bus_is_idle(&bus)) {
+		publish(1);
+		write_all();
+	}
+	write_all();
+	ok(!bus_is_idle(&bus), "one that does not read is behind");
+	finish(r);
+	write_all();
+	ok(bus_is_idle(&bus), "until it has read all");
+	unsubscribe(r);
+	bus_free(&bus);
+}
+
 int
 main(void)
 {
 	schedules();
 	lag();
 	receivers();
+	idle();
 	return done();
 }

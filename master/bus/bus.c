@@ -65,6 +65,7 @@ bus_publish(struct bus *bus, unsigned type, const struct bus_identity *who,
 	if (c == NULL)
 		return -1;
 	*seq = ++bus->seq;
+	bus->busy = true;
 	keep_value(bus, type, c->bytes + c->used, CRR_HEADER + len);
 	if (bus->subscribers == NULL)
 		return 0;		/* the next one is written over it */
@@ -126,6 +127,7 @@ bus_subscribe(struct bus *bus, const struct bus_identity *who, bool messages,
 	s->next = bus->subscribers;
 	bus->subscribers = s;
 	bus->stream.nsubscribers++;
+	bus->busy = true;
 	return s;
 }
 
@@ -147,6 +149,12 @@ bus_unsubscribe(struct bus *bus, struct bus_subscriber *s)
 }
 
 bool
+bus_is_idle(const struct bus *bus)
+{
+	return !bus->busy;
+}
+
+bool
 bus_turn(struct bus *bus, int64_t now_ms, int64_t *due_ms)
 {
 	struct bus_subscriber *s;
@@ -154,6 +162,9 @@ bus_turn(struct bus *bus, int64_t now_ms, int64_t *due_ms)
 	int64_t until;
 
 	*due_ms = 0;
+	if (!bus->busy)
+		return false;
+	bus->busy = false;
 	for (s = bus->subscribers; s != NULL; s = s->next) {
 		queued = subscriber_queued(s);
 		until = subscriber_hold(s, queued, now_ms);
@@ -161,6 +172,8 @@ bus_turn(struct bus *bus, int64_t now_ms, int64_t *due_ms)
 			*due_ms = until;
 		if (queued > (s->slow ? BUS_QUEUE_MAX : BUS_QUEUE_HARD))
 			bus->lost += subscriber_drop(s);
+		if (subscriber_pending(s))
+			bus->busy = true;
 	}
 	stream_trim(&bus->stream);
 	return *due_ms != 0;
