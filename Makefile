@@ -14,7 +14,9 @@ B ?= build
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes
-OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(WARN) -ffunction-sections
+# Nothing unwinds crr's stack when it runs: debuggers read what -g brings.
+OUR_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(WARN) -ffunction-sections \
+	-fno-asynchronous-unwind-tables
 DEPS = -MMD -MP -MF $@.d -MT $@
 
 # Hardening, where compiler, linker and libc know it. $(call try,FLAGS) is FLAGS
