@@ -22,21 +22,15 @@ conn_accept(struct conn_set *set, int listen_fd, int64_t now_ms)
 	if (fd == -1)
 		return NULL;
 	c = calloc(1, sizeof(*c));
-	if (c != NULL) {
-		c->in = malloc(CONN_IN_MAX);
-		c->in_size = CONN_IN_MAX;
-	}
-	if (c == NULL || c->in == NULL ||
-	    peer_read(fd, &c->uid, &c->pid) == -1 ||
+	if (c == NULL || peer_read(fd, &c->uid, &c->pid) == -1 ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
 	    fcntl(fd, F_SETFL, O_NONBLOCK) == -1) {
-		if (c != NULL)
-			free(c->in);
 		free(c);
 		close(fd);
 		return NULL;
 	}
 	c->fd = fd;
+	c->in_size = CONN_IN_MAX;
 	c->deadline_ms = now_ms + CONN_HALF_MS;
 	c->set = set;
 	c->timer.owner = c;
@@ -253,10 +247,16 @@ widen(struct conn *c, const struct crr_frame *f,
 	resize(c, size > CONN_IN_WIDE ? size : CONN_IN_WIDE);
 }
 
+/* One that is silent needs no buffer: it is copied at each fork(2). */
 static void
 drop_served(struct conn *c, size_t taken)
 {
 	c->in_used -= taken;
+	if (c->in_used == 0 && !c->sends) {
+		free(c->in);
+		c->in = NULL;
+		c->in_size = CONN_IN_MAX;
+	}
 	if (taken > 0 && c->in_used > 0)
 		memmove(c->in, c->in + taken, c->in_used);
 	if (c->sends && c->in_size != CONN_IN_WIDE &&
@@ -274,7 +274,8 @@ conn_serve(struct conn *c, const struct conn_hooks *hooks, int64_t now_ms)
 
 	taken = 0;
 	while (!c->closing && c->fd != -1 && !conn_pending(c)) {
-		result = crr_parse(c->in + taken, c->in_used - taken, &f);
+		result = c->in_used == taken ? CRR_MORE :
+		    crr_parse(c->in + taken, c->in_used - taken, &f);
 		if (result != CRR_FRAME)
 			break;
 		c->deadline_ms = 0;
@@ -302,6 +303,10 @@ conn_read(struct conn *c)
 
 	if (c->closing)
 		c->in_used = 0;
+	if (c->in == NULL && resize(c, c->in_size) == -1) {
+		conn_close(c);
+		return;
+	}
 	n = recv(c->fd, c->in + c->in_used, c->in_size - c->in_used,
 	    MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))

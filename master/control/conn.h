@@ -51,7 +51,7 @@ struct conn {
 	int	 fd;			/* -1: to be freed */
 	uid_t	 uid;			/* of the peer */
 	pid_t	 pid;			/* of the peer; 0: not known */
-	unsigned char *in;
+	unsigned char *in;		/* NULL while it is empty */
 	size_t	 in_size, in_used;
 	unsigned char *out;
 	size_t	 out_size, out_used, out_sent;
@@ -92,7 +92,7 @@ void	 conn_touch(struct conn *c);
 /* Take one off the list of those whose wishes may have changed, or NULL. */
 struct conn *conn_take_changed(struct conn_set *set);
 
-/* Read what has come. */
+/* Read what has come. Closes it where there is no memory. */
 void	 conn_read(struct conn *c);
 
 /* Hand over each whole request that has been read, until an answer is not
