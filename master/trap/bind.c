@@ -24,25 +24,14 @@ static const struct {
 	{ IPPROTO_TCP,	TCP_FASTOPEN,		1 },
 };
 
-static int
-get_option(int fd, int level, int name)
-{
-	int value;
-	socklen_t len = sizeof(value);
-
-	if (getsockopt(fd, level, name, &value, &len) == -1)
-		return -1;
-	return value;
-}
-
 static void
 carry_options(int from, int to)
 {
 	for (size_t i = 0; i < sizeof(carried) / sizeof(carried[0]); i++) {
 		int level = carried[i].level, name = carried[i].name;
-		int value = get_option(from, level, name);
+		int value = caller_option(from, level, name);
 
-		if (value == -1 || value == get_option(to, level, name))
+		if (value == -1 || value == caller_option(to, level, name))
 			continue;
 		value /= carried[i].divisor;
 		setsockopt(to, level, name, &value, sizeof(value));

@@ -354,8 +354,8 @@ duplicate_socket(const struct caller *c)
 	return fd;
 }
 
-static int
-get_option(int fd, int level, int name)
+int
+caller_option(int fd, int level, int name)
 {
 	int value;
 	socklen_t len = sizeof(value);
@@ -370,13 +370,13 @@ static bool
 note_kind_by_dup(struct caller *c)
 {
 	struct address *a = &c->address;
-	int protocol = get_option(c->dup, SOL_SOCKET, SO_PROTOCOL);
+	int protocol = caller_option(c->dup, SOL_SOCKET, SO_PROTOCOL);
 
-	a->type = get_option(c->dup, SOL_SOCKET, SO_TYPE);
-	if (get_option(c->dup, SOL_SOCKET, SO_DOMAIN) != a->u.sa.sa_family)
+	a->type = caller_option(c->dup, SOL_SOCKET, SO_TYPE);
+	if (caller_option(c->dup, SOL_SOCKET, SO_DOMAIN) != a->u.sa.sa_family)
 		return false;
 	if (a->u.sa.sa_family == AF_INET6)
-		a->v6only = get_option(c->dup, IPPROTO_IPV6, IPV6_V6ONLY) == 1;
+		a->v6only = caller_option(c->dup, IPPROTO_IPV6, IPV6_V6ONLY) == 1;
 	if (a->type != SOCK_DGRAM && a->type != SOCK_STREAM)
 		return false;
 	if (a->u.sa.sa_family == AF_UNIX)

@@ -72,4 +72,7 @@ int	 caller_read_path(const struct caller *c, uint64_t where, char *buf,
  */
 int	 caller_open_directory(struct caller *c, int dir_fd, const char *path);
 
+/* An option of a socket whose value is an int, or -1 and errno. */
+int	 caller_option(int fd, int level, int name);
+
 #endif
