@@ -248,7 +248,7 @@ path_program() {
 	user_directory
 	NODE=$(command_of_user node) || skip "node is not for every user"
 	path_program
-	export SOCKET_PATH=$USER_DIR/sock
+	local -x SOCKET_PATH=$USER_DIR/sock
 	crr_start -w 2 --soak 100ms --node-cluster --user 65534:65534 -- \
 	    "$NODE" program.js
 	[ "$(stat -c %u "$SOCKET_PATH")" -eq 65534 ]
@@ -262,7 +262,7 @@ path_program() {
 	NODE=$(command_of_user node) || skip "node is not for every user"
 	path_program
 	mkdir -m 755 closed
-	export SOCKET_PATH=$USER_DIR/closed/sock
+	local -x SOCKET_PATH=$USER_DIR/closed/sock
 	crr_start_raw -w 1 --node-cluster --user 65534:65534 -- \
 	    "$NODE" program.js
 	wait_for test -s error.0
