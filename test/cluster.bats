@@ -245,29 +245,33 @@ path_program() {
 }
 
 @test "a path gets to be the worker's own, in a directory that it may write" {
+	local path
+
 	user_directory
 	NODE=$(command_of_user node) || skip "node is not for every user"
 	path_program
-	local -x SOCKET_PATH=$USER_DIR/sock
+	path=$USER_DIR/sock
 	crr_start -w 2 --soak 100ms --node-cluster --user 65534:65534 -- \
-	    "$NODE" program.js
-	[ "$(stat -c %u "$SOCKET_PATH")" -eq 65534 ]
-	[[ "$(curl -s --unix-socket "$SOCKET_PATH" http://x/)" == "pid "* ]]
+	    env "SOCKET_PATH=$path" "$NODE" program.js
+	[ "$(stat -c %u "$path")" -eq 65534 ]
+	[[ "$(curl -s --unix-socket "$path" http://x/)" == "pid "* ]]
 	reload -q
-	[[ "$(curl -s --unix-socket "$SOCKET_PATH" http://x/)" == "pid "* ]]
+	[[ "$(curl -s --unix-socket "$path" http://x/)" == "pid "* ]]
 }
 
 @test "a path in a directory that only root may write is refused to others" {
+	local path
+
 	user_directory
 	NODE=$(command_of_user node) || skip "node is not for every user"
 	path_program
 	mkdir -m 755 closed
-	local -x SOCKET_PATH=$USER_DIR/closed/sock
+	path=$USER_DIR/closed/sock
 	crr_start_raw -w 1 --node-cluster --user 65534:65534 -- \
-	    "$NODE" program.js
+	    env "SOCKET_PATH=$path" "$NODE" program.js
 	wait_for test -s error.0
 	[ "$(cat error.0)" = EACCES ]
-	[ ! -e "$SOCKET_PATH" ]
+	[ ! -e "$path" ]
 }
 
 @test "a worker that disconnects answers what it has, ends and is started again" {
