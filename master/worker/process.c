@@ -195,6 +195,9 @@ process_ended(struct process *p)
 	p->pid = 0;
 	p->listen_pid = 0;
 	p->rest = p->trap_fd != -1;
+	/* Without a trap nobody tells when the number is a stranger's. */
+	if (!p->rest)
+		p->group = 0;
 }
 
 void
