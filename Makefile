@@ -190,6 +190,7 @@ $B/bench/bare $B/bench/silent: $B/ipc.o $B/flags
 # shrink.
 lint:
 	test/arrows | LC_ALL=C sort -u | diff test/arrows.known -
+	test/house
 	$(MAKE) B=build-lint CFLAGS="-O2 -Werror" build-lint/crr tools
 	cppcheck --quiet --error-exitcode=1 --std=c11 -I. -D_GNU_SOURCE \
 		--enable=warning,portability,performance \
@@ -197,7 +198,8 @@ lint:
 	for f in $(SRC); do \
 		clang-tidy --quiet $$f -- -std=c11 -D_GNU_SOURCE -I. || exit 1; \
 	done
-	shellcheck -x test/run test/arrows test/helper.bash test/servers/build .ci/run \
+	shellcheck -x test/run test/arrows test/house test/helper.bash \
+		test/servers/build .ci/run \
 		examples/demo examples/mirror examples/redis-bridge
 	shellcheck -x bench/reload bench/throughput bench/bus bench/workers \
 		test/*.bats
