@@ -112,6 +112,8 @@ UNIT_claim = $(UNIT_listener)
 UNIT_pile = base/pile.c
 UNIT_bus = $(BUS) ipc.c
 UNIT_channel = master/node/channel.c base/passfd.c $(UNIT_words) $(BUS)
+UNIT_conn = $(filter master/control/conn.c master/control/peer%,$(SRC)) \
+	$(UNIT_poller) base/pile.c $(UNIT_bus)
 UNIT_json = master/node/json.c
 UNIT_words = master/node/words.c master/node/json.c base/pile.c base/text.c \
 	ipc.c

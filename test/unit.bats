@@ -5,7 +5,7 @@
 
 load helper
 
-UNITS="address bus channel claim event family group inhand ipc json"
+UNITS="address bus channel claim conn event family group inhand ipc json"
 UNITS="$UNITS listener parse passfd pile poller reload timers trap words"
 UNITS="$UNITS worker"
 
@@ -57,6 +57,10 @@ unit() {
 
 @test "Node's channel (unit)" {
 	unit channel
+}
+
+@test "connections on the control socket (unit)" {
+	unit conn
 }
 
 @test "what a connection has in hand, and what is done about it" {

@@ -90,7 +90,7 @@ conn_close(struct conn *c)
 bool
 conn_pending(const struct conn *c)
 {
-	return c->fd != -1 && c->out_sent < c->out_used;
+	return c->fd != -1 && pile_len(&c->out) > 0;
 }
 
 bool
@@ -117,8 +117,8 @@ flush_answers(struct conn *c)
 	ssize_t n;
 
 	while (conn_pending(c)) {
-		n = send(c->fd, c->out + c->out_sent,
-		    c->out_used - c->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send(c->fd, c->out.bytes + c->out.begin,
+		    pile_len(&c->out), MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -127,11 +127,9 @@ flush_answers(struct conn *c)
 			conn_close(c);
 			return;
 		}
-		c->out_sent += (size_t)n;
+		pile_use(&c->out, (size_t)n);
 	}
-	free(c->out);
-	c->out = NULL;
-	c->out_size = c->out_used = c->out_sent = 0;
+	pile_free(&c->out);
 	if (c->closing && c->fd != -1)
 		shutdown(c->fd, SHUT_WR);
 }
@@ -150,41 +148,26 @@ conn_flush(struct conn *c)
 		conn_close(c);
 }
 
-static int
-reserve(struct conn *c, size_t more)
-{
-	unsigned char *out;
-	size_t size;
-
-	size = c->out_size == 0 ? 1024 : c->out_size;
-	while (size < c->out_used + more)
-		size *= 2;
-	if (c->out_used + more > CONN_OUT_MAX)
-		return -1;
-	out = realloc(c->out, size);
-	if (out == NULL)
-		return -1;
-	c->out = out;
-	c->out_size = size;
-	return 0;
-}
-
 void
 conn_send(struct conn *c, enum crr_type type, uint32_t id,
     const void *payload, size_t len)
 {
+	const size_t size = CRR_HEADER + len;
+	unsigned char *frame;
+
 	if (c->fd == -1)
 		return;
 	conn_touch(c);
-	if (reserve(c, CRR_HEADER + len) == -1) {
+	if (pile_len(&c->out) + size > CONN_OUT_MAX ||
+	    pile_reserve(&c->out, size) == -1) {
 		conn_close(c);
 		return;
 	}
-	crr_header(c->out + c->out_used, type, (uint32_t)len, id);
-	c->out_used += CRR_HEADER;
+	frame = (unsigned char *)c->out.bytes + c->out.end;
+	crr_header(frame, type, (uint32_t)len, id);
 	if (len > 0)
-		memcpy(c->out + c->out_used, payload, len);
-	c->out_used += len;
+		memcpy(frame + CRR_HEADER, payload, len);
+	c->out.end += size;
 	conn_flush(c);
 }
 
@@ -348,7 +331,7 @@ conn_free(struct conn *c)
 	*c->at = c->next;
 	if (c->next != NULL)
 		c->next->at = c->at;
-	free(c->out);
+	pile_free(&c->out);
 	free(c->in);
 	free(c);
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/pile.h"
 #include "base/poller.h"
 #include "base/timers.h"
 #include "ipc.h"
@@ -53,8 +54,7 @@ struct conn {
 	pid_t	 pid;			/* of the peer; 0: not known */
 	unsigned char *in;		/* NULL while it is empty */
 	size_t	 in_size, in_used;
-	unsigned char *out;
-	size_t	 out_size, out_used, out_sent;
+	struct pile out;		/* answers not yet taken */
 	int64_t	 deadline_ms;		/* 0: none */
 	bool	 closing;		/* nothing more is read as a request */
 	bool	 ended;			/* the peer sends nothing more, and may
