@@ -20,8 +20,7 @@ struct retain {
 	struct entry *oldest, *newest;
 };
 
-/* Name and id of a frame, with the lengths before them: what is unlike in any
- * of those is another key. */
+/* The name and id of a frame, and their lengths: "a", "bc" is not "ab", "c". */
 struct key {
 	const unsigned char *lengths;	/* 4 bytes */
 	const unsigned char *text;
@@ -79,7 +78,7 @@ retain_drop(struct retain_frame *f)
 }
 
 static struct entry **
-find(const struct retain *r, const struct key *k)
+find_entry(const struct retain *r, const struct key *k)
 {
 	struct entry **at = &r->table[k->hash & (r->size - 1)];
 	struct key other;
@@ -119,7 +118,7 @@ remove_at(struct retain *r, struct entry **at)
 static void
 remove_key(struct retain *r, const struct key *k)
 {
-	struct entry **at = find(r, k);
+	struct entry **at = find_entry(r, k);
 
 	if (*at != NULL)
 		remove_at(r, at);
@@ -152,9 +151,9 @@ retain_free(struct retain *r)
 	free(r);
 }
 
-/* A table that can't grow is only slower. */
+/* Without memory to grow, the table only becomes slower. */
 static void
-grow(struct retain *r)
+grow_table(struct retain *r)
 {
 	struct entry **table, *e;
 	size_t size = r->size * 2;
@@ -208,7 +207,7 @@ retain_save(struct retain *r, const unsigned char *frame, size_t len)
 	while (r->bytes + len > r->max)
 		remove_oldest(r);
 	if (r->n >= r->size)
-		grow(r);
+		grow_table(r);
 	e->hash = k.hash;
 	at = &r->table[k.hash & (r->size - 1)];
 	e->chain = *at;
