@@ -16,7 +16,7 @@
 
 enum { CONTROL_BACKLOG = 128 };
 
-/* Others who may write there could put a socket of theirs in our place. */
+/* Anybody who may write there could put a socket of theirs in our place. */
 static void
 check_directory(const char *path, uid_t uid)
 {
@@ -36,7 +36,8 @@ check_directory(const char *path, uid_t uid)
 	if (lstat(dir, &st) == -1)
 		fatal(1, "%s: can't use the control socket's directory; make "
 		    "it, or give another place by -s PATH", dir);
-	/* Workers of another identity must come through, not look around. */
+	/* Workers with another user must reach the socket, but not list the
+	 * directory. */
 	if (ours && uid != geteuid() && S_ISDIR(st.st_mode) &&
 	    st.st_uid == geteuid())
 		chmod(dir, 0711);
@@ -53,8 +54,8 @@ check_directory(const char *path, uid_t uid)
 }
 
 /*
- * The file may be removed by the master that holds the lock, between our open
- * and our lock: then the lock is on a file that nobody else will find.
+ * The master that holds the lock may remove the file between our open and our
+ * lock: then our lock is on a file that nobody else will find.
  */
 static void
 take_lock(struct control *c)
@@ -84,7 +85,7 @@ take_lock(struct control *c)
 }
 
 static void
-refuse(struct control *c, const char *why)
+fail_at_path(struct control *c, const char *why)
 {
 	unlink(c->lock);
 	fatalx(1, "%s: %s", c->path, why);
@@ -99,14 +100,14 @@ remove_stale(struct control *c)
 	if (lstat(c->path, &st) == -1)
 		return;
 	if (!S_ISSOCK(st.st_mode))
-		refuse(c, "is there and not a socket; give another control "
-		    "socket by -s PATH, or remove it");
+		fail_at_path(c, "is there and not a socket; give another "
+		    "control socket by -s PATH, or remove it");
 	fd = crr_connect(c->path, 1000);
 	if (fd != -1)
-		refuse(c, "another program listens there; give another "
+		fail_at_path(c, "another program listens there; give another "
 		    "control socket by -s PATH");
 	if (unlink(c->path) == -1)
-		refuse(c, "a stale socket that can't be removed");
+		fail_at_path(c, "a stale socket that can't be removed");
 	c->stale = true;
 }
 
@@ -125,6 +126,8 @@ control_open(struct control *c, const char *path, uid_t uid, gid_t gid)
 	take_lock(c);
 	remove_stale(c);
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (c->fd == -1)
+		fail_at_path(c, strerror(errno));
 	memset(&sun, 0, sizeof(sun));
 	sun.sun_family = AF_UNIX;
 	memcpy(sun.sun_path, c->path, strlen(c->path));
@@ -132,7 +135,7 @@ control_open(struct control *c, const char *path, uid_t uid, gid_t gid)
 	result = bind(c->fd, (struct sockaddr *)&sun, sizeof(sun));
 	umask(mask);
 	if (result == -1 || listen(c->fd, CONTROL_BACKLOG) == -1)
-		refuse(c, strerror(errno));
+		fail_at_path(c, strerror(errno));
 	if (uid != geteuid() && chown(c->path, uid, gid) == -1)
 		log_warn("%s: workers can't reach it", c->path);
 }
