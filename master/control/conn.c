@@ -138,7 +138,8 @@ flush_answers(struct conn *c)
 void
 conn_flush(struct conn *c)
 {
-	if (c->subscriber != NULL && subscriber_finish(c->subscriber, c->fd) == -1)
+	if (c->subscriber != NULL &&
+	    subscriber_finish(c->subscriber, c->fd) == -1)
 		conn_close(c);
 	if (c->subscriber != NULL && subscriber_is_within(c->subscriber))
 		return;
@@ -183,9 +184,9 @@ conn_error(struct conn *c, uint32_t id, const char *fmt, ...)
 	conn_send(c, CRR_ERROR, id, text, strlen(text));
 }
 
-/* The bytes in front that are no request of ours end the conversation. */
+/* What follows bytes that are not a request can't be understood either. */
 static void
-refuse(struct conn *c, const struct crr_frame *f, enum crr_result result,
+refuse_frame(struct conn *c, const struct crr_frame *f, enum crr_result result,
     int64_t now_ms)
 {
 	if (result == CRR_GARBAGE) {
@@ -204,7 +205,7 @@ refuse(struct conn *c, const struct crr_frame *f, enum crr_result result,
 }
 
 static int
-resize(struct conn *c, size_t size)
+resize_input(struct conn *c, size_t size)
 {
 	unsigned char *in;
 
@@ -216,10 +217,10 @@ resize(struct conn *c, size_t size)
 	return 0;
 }
 
-/* Make room for the rest of a frame that has begun; none for what may not be
- * so long, and none where memory ends. */
+/* Make room for the rest of a frame that has begun, if it may be that long and
+ * there is memory. */
 static void
-widen(struct conn *c, const struct crr_frame *f,
+widen_input(struct conn *c, const struct crr_frame *f,
     const struct conn_hooks *hooks)
 {
 	size_t size = CRR_HEADER + (size_t)f->len;
@@ -227,10 +228,10 @@ widen(struct conn *c, const struct crr_frame *f,
 	if (c->in_used < CRR_HEADER || size <= c->in_size ||
 	    !hooks->admit(hooks->arg, c, f->type))
 		return;
-	resize(c, size > CONN_IN_WIDE ? size : CONN_IN_WIDE);
+	resize_input(c, size > CONN_IN_WIDE ? size : CONN_IN_WIDE);
 }
 
-/* One that is silent needs no buffer: it is copied at each fork(2). */
+/* A silent connection keeps no buffer, since fork(2) copies each one. */
 static void
 drop_served(struct conn *c, size_t taken)
 {
@@ -244,10 +245,10 @@ drop_served(struct conn *c, size_t taken)
 		memmove(c->in, c->in + taken, c->in_used);
 	if (c->sends && c->in_size != CONN_IN_WIDE &&
 	    c->in_used <= CONN_IN_WIDE)
-		resize(c, CONN_IN_WIDE);
+		resize_input(c, CONN_IN_WIDE);
 }
 
-/* One that does not take its answers is not asked for more requests. */
+/* A client that does not take its answers gets no further ones. */
 void
 conn_serve(struct conn *c, const struct conn_hooks *hooks, int64_t now_ms)
 {
@@ -269,12 +270,12 @@ conn_serve(struct conn *c, const struct conn_hooks *hooks, int64_t now_ms)
 	if (c->closing || c->fd == -1 || conn_pending(c))
 		return;
 	if (result == CRR_MORE)
-		widen(c, &f, hooks);
-	/* Only what is not ours to answer can be so long. */
+		widen_input(c, &f, hooks);
+	/* Every request that we know would have had room. */
 	if (result == CRR_MORE && c->in_used == c->in_size)
 		result = CRR_OTHER_TYPE;
 	if (result != CRR_MORE)
-		refuse(c, &f, result, now_ms);
+		refuse_frame(c, &f, result, now_ms);
 	else if (c->in_used > 0 && c->deadline_ms == 0)
 		c->deadline_ms = now_ms + CONN_HALF_MS;
 }
@@ -286,7 +287,7 @@ conn_read(struct conn *c)
 
 	if (c->closing)
 		c->in_used = 0;
-	if (c->in == NULL && resize(c, c->in_size) == -1) {
+	if (c->in == NULL && resize_input(c, c->in_size) == -1) {
 		conn_close(c);
 		return;
 	}
@@ -306,7 +307,7 @@ conn_read(struct conn *c)
 bool
 conn_is_cut(const struct conn *c)
 {
-	/* What is whole has been served, but behind answers not taken. */
+	/* Whole requests have been served, unless answers are not taken. */
 	return c->ended && !c->closing && !conn_pending(c) && c->in_used > 0;
 }
 
