@@ -121,7 +121,8 @@ post_gather(struct post *post)
 	bool fresh = bus->seq != post->turned_seq;
 
 	post->turned_seq = bus->seq;
-	post->gathering = fresh && bus->stream.end - post->written_end < GATHER_MAX;
+	post->gathering = fresh &&
+	    bus->stream.end - post->written_end < GATHER_MAX;
 	if (post->gathering)
 		return true;
 	post->stale = post->written_seq != bus->seq;

@@ -149,12 +149,6 @@ bus_unsubscribe(struct bus *bus, struct bus_subscriber *s)
 }
 
 bool
-bus_is_idle(const struct bus *bus)
-{
-	return !bus->busy;
-}
-
-bool
 bus_turn(struct bus *bus, int64_t now_ms, int64_t *due_ms)
 {
 	struct bus_subscriber *s;

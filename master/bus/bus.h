@@ -29,7 +29,8 @@ struct bus {
 					   that has lost them */
 	struct bus_stream stream;	/* what somebody has yet to be sent */
 	struct bus_subscriber *subscribers;
-	bool	 busy;			/* see bus_is_idle */
+	bool	 busy;			/* something has come since the last
+					   bus_turn, or was pending then */
 	struct retain *retained;	/* NULL: no value is kept */
 };
 
@@ -78,17 +79,11 @@ struct bus_subscriber *bus_subscribe(struct bus *bus,
 void	 bus_unsubscribe(struct bus *bus, struct bus_subscriber *s);
 
 /*
- * Tell whether no subscriber has anything to be sent: nothing was pending for
- * anybody at the last bus_turn, and nothing has come since. Costs nothing.
- */
-bool	 bus_is_idle(const struct bus *bus);
-
-/*
  * Drop what is queued beyond the limits, and free what nobody has yet to be
  * sent; to be called when all subscribers have been written to. Looks at each
- * subscriber, unless the bus is idle. Returns whether senders should wait now,
- * for a subscriber that is behind: then *due_ms is when to call it again at the
- * latest, else 0.
+ * subscriber if the bus is busy, else at none. Returns whether senders should
+ * wait now, for a subscriber that is behind: then *due_ms is when to call it
+ * again at the latest, else 0.
  */
 bool	 bus_turn(struct bus *bus, int64_t now_ms, int64_t *due_ms);
 
