@@ -5,9 +5,9 @@
 
 load helper
 
-UNITS="address bus channel claim conn event family group inhand ipc json"
-UNITS="$UNITS listener parse passfd pile poller reload timers trap words"
-UNITS="$UNITS worker"
+UNITS="address bus channel claim conn event family group inhand ipc"
+UNITS="$UNITS json listener parse passfd pile poller reload steering"
+UNITS="$UNITS timers trap words worker"
 
 unit() {
 	# One reads doc/protocol.md.
@@ -97,6 +97,10 @@ unit() {
 
 @test "the reload (unit)" {
 	unit reload
+}
+
+@test "which seats connections go to (unit)" {
+	unit steering
 }
 
 @test "deadlines, the nearest first (unit)" {
