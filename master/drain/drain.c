@@ -56,6 +56,7 @@ struct drain {
 	struct drain_counts counts;	/* by the last whole pass */
 	unsigned waiting;		/* connections worth waiting for */
 	unsigned clean;			/* passes in a row with none of them */
+	bool	 sure;			/* handshakes were looked for twice */
 	bool	 half;			/* handshakes were half done when this
 					   pass began */
 };
@@ -376,11 +377,16 @@ end_pass(struct drain *d, const struct listeners *ls, int64_t now_ms)
 		d->waiting++;
 	d->pid_index = 0;
 	d->next_ms = now_ms + PASS_MS;
-	if (d->waiting == 0 && d->found.queued == 0 && !d->half) {
-		d->clean++;
-		d->next_ms = now_ms;
-	} else
+	if (d->waiting > 0 || d->found.queued > 0 || d->half) {
 		d->clean = 0;
+		return;
+	}
+	d->clean++;
+	/* While segments come in, not at once: a processor may be held up
+	 * between two steps of a handshake. */
+	if (d->sure || !halfopen_again(&d->halfopen, ls, now_ms))
+		d->next_ms = now_ms;
+	d->sure = true;
 }
 
 bool

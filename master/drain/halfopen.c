@@ -11,6 +11,8 @@
 #include "master/socket/diag.h"
 
 enum {
+	AGAIN_MS = 5,			/* to the next look after another
+					   first one */
 	LOOK_MS = 50,			/* between two looks */
 	RESEND_MS = 1500,		/* the first SYN-ACK is sent again after
 					   1 s, and the client answers that */
@@ -168,6 +170,17 @@ halfopen_left(struct halfopen *h, const struct listeners *ls, int64_t now_ms)
 	}
 	h->n = n;
 	return n > 0;
+}
+
+bool
+halfopen_again(struct halfopen *h, const struct listeners *ls, int64_t now_ms)
+{
+	if (is_none(h->all))
+		return false;
+	h->n = 0;
+	find_handshakes(h, ls);
+	h->next_ms = now_ms + AGAIN_MS;
+	return true;
 }
 
 void
