@@ -114,6 +114,10 @@ UNIT_bus = $(BUS) ipc.c
 UNIT_channel = master/node/channel.c base/passfd.c $(UNIT_words) $(BUS)
 UNIT_conn = $(filter master/control/conn.c master/control/peer%,$(SRC)) \
 	$(UNIT_poller) base/pile.c $(UNIT_bus)
+UNIT_clients = master/clients.c base/clock.c base/event.c base/log.c \
+	base/text.c base/timers.c $(UNIT_conn)
+UNIT_post = master/post.c master/worker/pool.c base/log.c base/text.c \
+	base/timers.c $(UNIT_worker) $(UNIT_conn)
 UNIT_json = master/node/json.c
 UNIT_words = master/node/words.c master/node/json.c base/pile.c base/text.c \
 	ipc.c

@@ -5,9 +5,9 @@
 
 load helper
 
-UNITS="address bus channel claim conn event family group inhand ipc"
-UNITS="$UNITS json listener parse passfd pile poller reload steering"
-UNITS="$UNITS timers trap words worker"
+UNITS="address bus channel claim clients conn event family group"
+UNITS="$UNITS inhand ipc json listener parse passfd pile poller post"
+UNITS="$UNITS reload steering timers trap words worker"
 
 unit() {
 	# One reads doc/protocol.md.
@@ -33,6 +33,10 @@ unit() {
 
 @test "addresses (unit)" {
 	unit address
+}
+
+@test "clients (unit)" {
+	unit clients
 }
 
 @test "events (unit)" {
@@ -93,6 +97,10 @@ unit() {
 
 @test "piles of bytes (unit)" {
 	unit pile
+}
+
+@test "the bus for connections (unit)" {
+	unit post
 }
 
 @test "the reload (unit)" {
