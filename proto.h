@@ -81,7 +81,7 @@ enum crr_bus_field {			/* offsets in a bus message, bytes */
  * STATUS_WORKER m→c	u32 id, u32 pid or 0, u32 seat, u32 generation, u32
  *		state: CRR_WORKER_STATES, u32 restarts after a crash, u64 ms
  *		since its start, u64 ms in this state, u64 ms until its next
- *		start or 0, u32 connections in hand and u32 connections queued
+ *		start or 0, u32 connections in flight and u32 connections queued
  *		(both while it drains), text: how this process or the one before
  *		it ended; may be empty.
  * BROADCAST	c→m	a message to every subscriber but those of the sender's
@@ -193,7 +193,7 @@ enum crr_state {			/* of the master */
 	X(DOWN,		"down",		0)	/* no process; seat is free */ \
 	X(STARTING,	"starting",	1)	/* not ready yet */ \
 	X(READY,	"ready",	2) \
-	X(DRAINING,	"draining",	3)	/* finishes what is in hand */ \
+	X(DRAINING,	"draining",	3)	/* finishes what is in flight */ \
 	X(STOPPING,	"stopping",	4)	/* was sent the stop signal */ \
 	X(KILLED,	"killed",	5)	/* was sent SIGKILL */ \
 	X(BACKOFF,	"backoff",	6)	/* no process; waits to start */

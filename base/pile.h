@@ -33,7 +33,7 @@ int	 pile_reserve(struct pile *p, size_t more);
 int	 pile_append(struct pile *p, const void *bytes, size_t len);
 
 /*
- * Drop len bytes, at most those that are held, from the front. The memory of a
+ * Drop len bytes, at most all that are held, from the front. The memory of a
  * pile that becomes empty is freed if it has grown large.
  */
 void	 pile_use(struct pile *p, size_t len);

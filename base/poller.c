@@ -79,7 +79,7 @@ make_room(struct poller *p, int fd)
 /* The serial tells a watch from an earlier one of the same number: while a
  * child has not yet called exec, a descriptor that we have closed lives on. */
 static int
-control(const struct poller *p, int op, int fd, const struct watch *w)
+control_epoll(const struct poller *p, int op, int fd, const struct watch *w)
 {
 	struct epoll_event ev;
 
@@ -104,8 +104,9 @@ poller_watch(struct poller *p, int fd, short events, unsigned kind,
 		return 0;
 	if (w->serial == 0 || w->owner != owner)
 		wanted.serial = ++p->serial == 0 ? ++p->serial : p->serial;
-	if (control(p, EPOLL_CTL_MOD, fd, &wanted) == -1 &&
-	    (errno != ENOENT || control(p, EPOLL_CTL_ADD, fd, &wanted) == -1))
+	if (control_epoll(p, EPOLL_CTL_MOD, fd, &wanted) == -1 &&
+	    (errno != ENOENT ||
+	    control_epoll(p, EPOLL_CTL_ADD, fd, &wanted) == -1))
 		return -1;
 	*w = wanted;
 	return 0;

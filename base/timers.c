@@ -4,7 +4,7 @@
 
 /* Make the one that is due later the first child of the other. */
 static struct timer *
-merge(struct timer *a, struct timer *b)
+merge_heaps(struct timer *a, struct timer *b)
 {
 	struct timer *later;
 
@@ -41,12 +41,12 @@ merge_siblings(struct timer *list)
 
 	while (list != NULL) {
 		t = take_first(&list);
-		t = merge(t, take_first(&list));
+		t = merge_heaps(t, take_first(&list));
 		t->next = pairs;
 		pairs = t;
 	}
 	while (pairs != NULL)
-		heap = merge(heap, take_first(&pairs));
+		heap = merge_heaps(heap, take_first(&pairs));
 	return heap;
 }
 
@@ -65,7 +65,7 @@ remove_timer(struct timers *ts, struct timer *t)
 		t->next->prev = t->prev;
 	t->child = t->next = t->prev = NULL;
 	t->due_ms = 0;
-	ts->first = merge(ts->first, below);
+	ts->first = merge_heaps(ts->first, below);
 }
 
 void
@@ -77,7 +77,7 @@ timers_set(struct timers *ts, struct timer *t, int64_t due_ms)
 		remove_timer(ts, t);
 	t->due_ms = due_ms;
 	if (due_ms != 0)
-		ts->first = merge(ts->first, t);
+		ts->first = merge_heaps(ts->first, t);
 }
 
 int64_t

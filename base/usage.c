@@ -72,7 +72,7 @@ static const struct text {
 "      --surge N          extra workers during a reload (default 1);\n"
 "                         0: stop the old one first, then start the new one\n"
 "      --drain TIME       longest wait until a worker has finished what it has\n"
-"                         in hand (default 10s)\n"
+"                         in flight (default 10s)\n"
 "      --stop-signal SIG  signal that asks a worker to stop (default TERM)\n"
 "      --stop-timeout TIME  SIGKILL to its process group follows after TIME\n"
 "                         (default 30s)\n"
@@ -297,7 +297,7 @@ refuse_long(const char *word, const struct option *longs)
 	    near);
 }
 
-/* Copy a command's options, and add those that every command has. */
+/* Copy a command's options, and add the common ones. */
 static void
 add_common(struct option *all, const struct option *longs)
 {

@@ -18,7 +18,7 @@ struct progress {
 
 /*
  * Turn it on if stdout is a terminal that can erase a line and is wide enough;
- * then catch the signals above, except those that are ignored.
+ * then catch the signals above, except ignored ones.
  */
 void	 progress_init(struct progress *p);
 

@@ -42,7 +42,7 @@ struct report_worker {
 	uint64_t uptime_ms;
 	uint64_t state_ms;		/* in this state */
 	uint64_t next_start_ms;		/* from now; 0: none is due */
-	uint32_t connections, queued;	/* in hand, while it drains */
+	uint32_t connections, queued;	/* in flight, while it drains */
 	struct text last_exit;		/* empty: none yet */
 };
 

@@ -99,7 +99,7 @@ format_state(const struct report_worker *w, char *buf, size_t size)
 	    *age == '\0' ? "" : " ", age);
 }
 
-/* Write what follows the columns: the last exit, and work in hand. */
+/* Write what follows the columns: the last exit, and work in flight. */
 static void
 put_rest(FILE *out, const struct report_worker *w)
 {
@@ -109,7 +109,7 @@ put_rest(FILE *out, const struct report_worker *w)
 		fprintf(out, ", again in %" PRIu64 " s",
 		    (w->next_start_ms + 999) / 1000);
 	if (w->state == STATE_DRAINING)
-		fprintf(out, " (%" PRIu32 " in hand, %" PRIu32 " queued)",
+		fprintf(out, " (%" PRIu32 " in flight, %" PRIu32 " queued)",
 		    w->connections, w->queued);
 	putc('\n', out);
 }

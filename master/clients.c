@@ -10,12 +10,12 @@
 
 enum {
 	ACCEPT_AGAIN_MS = 1000,		/* after descriptors ran out */
-	LAST_WORDS_MS = 1000,		/* for clients to take the last answer */
+	LAST_WORDS_MS = 1000,		/* for the last answer to be taken */
 };
 
 /* A client hears of the reload it waits for, not of the one before. */
 static bool
-hears(const struct clients *cs, const struct conn *c)
+hears_of(const struct clients *cs, const struct conn *c)
 {
 	switch (c->wait) {
 	case CONN_WAIT_NOTHING:
@@ -52,7 +52,7 @@ clients_tell(struct clients *cs, const struct event *ev)
 		write_line(cs, ev);
 	len = event_encode(ev, wire);
 	for (c = cs->set.first; c != NULL; c = c->next) {
-		if (hears(cs, c))
+		if (hears_of(cs, c))
 			conn_send(c, CRR_EVENT, c->wait_id, wire, len);
 		else if (c->events)
 			conn_send(c, CRR_EVENT, 0, wire, len);
@@ -61,7 +61,7 @@ clients_tell(struct clients *cs, const struct event *ev)
 
 /* A subscriber takes nobody's place. */
 static void
-uncount(struct clients *cs, struct conn *c)
+uncount_conn(struct clients *cs, struct conn *c)
 {
 	cs->nconns -= c->counted;
 	c->counted = false;
@@ -82,7 +82,7 @@ make_room(struct clients *cs)
 	if (idle == NULL)
 		return;
 	conn_close(idle);
-	uncount(cs, idle);
+	uncount_conn(cs, idle);
 }
 
 void
@@ -163,7 +163,7 @@ settle_conn(struct clients *cs, struct conn *c, bool gathering)
 	if (c->fd != -1 && conn_is_over(c))
 		conn_close(c);
 	if (c->fd == -1 || c->subscriber != NULL)
-		uncount(cs, c);
+		uncount_conn(cs, c);
 	timers_set(&cs->timers, &c->timer, c->fd == -1 ? 0 : c->deadline_ms);
 	if (c->fd == -1) {
 		if (!c->is_changed)

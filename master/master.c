@@ -13,7 +13,7 @@
 #include "master/supervise.h"
 
 static void
-sooner(int64_t *next_ms, int64_t due_ms)
+note_sooner(int64_t *next_ms, int64_t due_ms)
 {
 	if (due_ms != 0 && (*next_ms == 0 || due_ms < *next_ms))
 		*next_ms = due_ms;
@@ -27,11 +27,11 @@ find_timeout(const struct master *m)
 
 	if (m->post.gathering)
 		return 0;
-	sooner(&next_ms, timers_next(&m->timers));
-	sooner(&next_ms, order_next(m));
-	sooner(&next_ms, steering_next(&m->steering));
-	sooner(&next_ms, clients_next(&m->clients));
-	sooner(&next_ms, post_next(&m->post));
+	note_sooner(&next_ms, timers_next(&m->timers));
+	note_sooner(&next_ms, order_next(m));
+	note_sooner(&next_ms, steering_next(&m->steering));
+	note_sooner(&next_ms, clients_next(&m->clients));
+	note_sooner(&next_ms, post_next(&m->post));
 	if (next_ms == 0)
 		return -1;
 	now_ms = clock_now();
@@ -96,7 +96,7 @@ act_on_clients(struct master *m, int64_t now_ms)
 
 /* Have the next wait know what this turn has changed. */
 static void
-settle(struct master *m, int64_t now_ms)
+settle_turn(struct master *m, int64_t now_ms)
 {
 	supervise_settle(m, now_ms);
 	nodes_settle(m);
@@ -128,7 +128,7 @@ take_turn(struct master *m)
 		nodes_write(m);
 	}
 	post_hold(&m->post, now_ms);
-	settle(m, now_ms);
+	settle_turn(m, now_ms);
 }
 
 static void
@@ -152,7 +152,7 @@ master_main(int argc, char **argv)
 	order_tell(&m, CRR_EVENT_MASTER_STARTING, m.plan.launch.workers, "");
 	order_note(&m);
 	order_turn(&m, clock_now());
-	settle(&m, clock_now());
+	settle_turn(&m, clock_now());
 	while (!m.pool.stopping || !pool_empty(&m.pool))
 		take_turn(&m);
 	say_goodbye(&m);

@@ -45,7 +45,7 @@ hang_up(struct master *m, struct worker *w)
 {
 	if (channel_is_cut(w->channel))
 		log_warnx("worker %d: Node's channel ended in the middle of a "
-		    "line: passed over", w->id);
+		    "line: ignored", w->id);
 	poller_forget(m->poller, channel_fd(w->channel), w);
 	channel_close(&m->bus, w->channel);
 	w->channel = NULL;
@@ -109,7 +109,7 @@ act_on(struct master *m, struct worker *w, const struct words *said,
 			answer_primary(m, w, said, now_ms);
 		break;
 	case WORDS_WRONG:
-		log_warnx("worker %d: on Node's channel %s: passed over", w->id,
+		log_warnx("worker %d: on Node's channel %s: ignored", w->id,
 		    said->why);
 		break;
 	}

@@ -48,7 +48,7 @@ post_identify(struct post *post, struct conn *c)
 }
 
 static void
-publish(struct post *post, struct conn *c, const struct crr_frame *f)
+publish_message(struct post *post, struct conn *c, const struct crr_frame *f)
 {
 	const char *why = bus_check(f->type, f->payload, f->len);
 	unsigned char answer[12];
@@ -56,7 +56,7 @@ publish(struct post *post, struct conn *c, const struct crr_frame *f)
 
 	c->sends = true;
 	if (why != NULL) {
-		log_warnx("process %d: %s: passed over", (int)c->pid, why);
+		log_warnx("process %d: %s: ignored", (int)c->pid, why);
 		conn_error(c, f->id, "%s", why);
 		return;
 	}
@@ -73,7 +73,7 @@ publish(struct post *post, struct conn *c, const struct crr_frame *f)
 }
 
 static void
-subscribe(struct post *post, struct conn *c, const struct crr_frame *f)
+subscribe_conn(struct post *post, struct conn *c, const struct crr_frame *f)
 {
 	uint32_t flags = crr_get32(f->payload);
 	const uint32_t known = CRR_SUBSCRIBE_MESSAGES |
@@ -105,9 +105,9 @@ post_handle(struct post *post, struct conn *c, const struct crr_frame *f)
 {
 	post_identify(post, c);
 	if (f->type == CRR_SUBSCRIBE)
-		subscribe(post, c, f);
+		subscribe_conn(post, c, f);
 	else
-		publish(post, c, f);
+		publish_message(post, c, f);
 }
 
 /*

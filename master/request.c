@@ -197,7 +197,7 @@ request_talk(struct master *m, struct conn *c, short revents, int64_t now_ms)
 		conn_serve(c, &hooks, now_ms);
 	if (conn_is_cut(c)) {
 		log_warnx("process %d hung up in the middle of a message: "
-		    "passed over", (int)c->pid);
+		    "ignored", (int)c->pid);
 		c->in_used = 0;
 	}
 	if (c->fd != -1 && !conn_wants_input(c) && (revents & POLLHUP) != 0)

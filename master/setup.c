@@ -45,7 +45,7 @@ close_on_exec_all(void)
 }
 
 /*
- * Workers get the descriptor as it is. Ours is opened anew, so that a pipe or
+ * Workers get the descriptor as it is. Ours is opened again, so that a pipe or
  * a terminal that nobody reads can't block us; O_NONBLOCK on the old one would
  * be theirs too. A file never blocks, and a second opening would write over
  * its beginning.

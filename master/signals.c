@@ -73,7 +73,7 @@ pass_on_usr1(struct master *m, int64_t now_ms)
 /* Both at once, as a terminal and a script may send them, are one stop: the
  * second one would be in a hurry. */
 static void
-stop(struct master *m, int64_t now_ms)
+stop_once(struct master *m, int64_t now_ms)
 {
 	take_signal(SIGTERM);
 	take_signal(SIGINT);
@@ -106,8 +106,8 @@ static const struct {
 } actions[] = {
 	{ SIGCHLD,	supervise_reap },
 	{ SIGHUP,	take_hangup },
-	{ SIGTERM,	stop },
-	{ SIGINT,	stop },
+	{ SIGTERM,	stop_once },
+	{ SIGINT,	stop_once },
 	{ SIGQUIT,	stop_now },
 	{ SIGTTIN,	add_worker },
 	{ SIGTTOU,	drop_worker },
@@ -117,7 +117,7 @@ static const struct {
 enum { NACTIONS = sizeof(actions) / sizeof(actions[0]) };
 
 static void
-catch(int sig)
+note_signal(int sig)
 {
 	int error = errno;
 
@@ -145,7 +145,7 @@ signals_open(void)
 	    make_quiet(pipe_fd[1]) == -1)
 		return -1;
 	memset(&sa, 0, sizeof(sa));
-	sa.sa_handler = catch;
+	sa.sa_handler = note_signal;
 	sa.sa_flags = SA_RESTART | SA_NOCLDSTOP;
 	sigfillset(&sa.sa_mask);
 	for (i = 0; i < NACTIONS; i++)

@@ -12,7 +12,7 @@ enum {
 };
 
 static enum crr_state
-state(const struct master *m)
+find_state(const struct master *m)
 {
 	if (m->pool.stopping)
 		return CRR_STATE_STOPPING;
@@ -57,7 +57,7 @@ send_master(const struct master *m, struct conn *c, uint32_t id,
 	unsigned char *p;
 
 	crr_put32(buf, (uint32_t)getpid());
-	crr_put32(buf + 4, state(m));
+	crr_put32(buf + 4, find_state(m));
 	crr_put32(buf + 8, (uint32_t)m->pool.wanted);
 	crr_put32(buf + 12, m->pool.rules.generation);
 	crr_put32(buf + 16, m->reload.completed);
@@ -74,7 +74,7 @@ send_master(const struct master *m, struct conn *c, uint32_t id,
 }
 
 static enum crr_listener
-type(const struct address *a)
+find_type(const struct address *a)
 {
 	if (a->u.sa.sa_family == AF_UNIX)
 		return a->type == SOCK_STREAM ? CRR_LISTENER_UNIX :
@@ -93,7 +93,8 @@ send_queue(const struct master *m, struct conn *c, uint32_t id, int index,
 	crr_put32(buf, (uint32_t)index);
 	crr_put32(buf + 4, (uint32_t)seat);
 	crr_put32(buf + 8, queue_depth(&l->group.queue[seat]));
-	crr_put32(buf + 12, l->group.nqueues == 1 || m->listeners.steered[seat]);
+	crr_put32(buf + 12, l->group.nqueues == 1 ||
+	    m->listeners.steered[seat]);
 	conn_send(c, CRR_STATUS_QUEUE, id, buf, sizeof(buf));
 }
 
@@ -110,7 +111,7 @@ send_listener(const struct master *m, struct conn *c, uint32_t id, int index)
 		n += l->group.queue[i].fd != -1;
 	address_format(&l->address, text, sizeof(text));
 	crr_put32(buf, (uint32_t)index);
-	crr_put32(buf + 4, type(&l->address));
+	crr_put32(buf + 4, find_type(&l->address));
 	crr_put32(buf + 8, l->handed);
 	crr_put32(buf + 12, (uint32_t)n);
 	memcpy(buf + 16, text, strlen(text));

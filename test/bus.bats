@@ -330,7 +330,7 @@ open_directory() {
 	wait_for grep -q last watched
 	[ "$(wc -l <watched)" -eq 1 ]
 	# A line for each in the log.
-	[ "$(grep -c "needs an id: passed over" "$ERR")" -eq 2 ]
+	[ "$(grep -c "needs an id: ignored" "$ERR")" -eq 2 ]
 	[ "$(grep -c "in the middle of a message" "$ERR")" -eq "$(cat cuts)" ]
 	is_running "$MASTER"
 }

@@ -27,7 +27,7 @@ struct fake_life {
 static struct fake {
 	int64_t	 now_ms;
 	int64_t	 random;		/* -1: always the most */
-	int	 fail_starts;		/* so many from now on fail */
+	int	 fail_starts;		/* this many, from now on, fail */
 	int	 starts;		/* that did not */
 	int	 misuses;		/* calls for one that isn't there */
 	struct fake_life life[FAKE_LIVES];	/* by pid */

@@ -534,7 +534,7 @@ hears_once() {
 
 # Scale.
 
-@test "crr scale changes the number of workers, up and down, at once and by so many" {
+@test "crr scale changes the number of workers, up and down, to a number and by a number" {
 	local first
 
 	serve 2

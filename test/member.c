@@ -3,7 +3,7 @@
  *
  * It waits for a message named "go" whose data are three numbers: messages,
  * bytes of each, senders. The workers with the lowest ids are the senders: each
- * saves so many values and broadcasts "end". Who has heard "end" of all others
+ * saves a number of values and broadcasts "end". Who has heard "end" of all others
  * writes a line to the file out.ID: messages, a hash over all of them in their
  * order, messages lost, and the monotonic time in us of the first (for a sender
  * its own) and of the last.

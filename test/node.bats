@@ -191,7 +191,7 @@ got_by_others() {
 	worker_is 0 ready
 }
 
-@test "what makes no sense is passed over with a line, nothing of it is delivered" {
+@test "what makes no sense is ignored with a line, nothing of it is delivered" {
 	node_program 2 <<-'EOF'
 		const fs = require("fs");
 		const http = require("http");
@@ -220,7 +220,7 @@ got_by_others() {
 	[ "$(ready_pids | wc -l)" -eq 2 ]
 }
 
-@test "half a line at a worker's end is passed over with a line" {
+@test "half a line at a worker's end is ignored with a line" {
 	node_program 1 <<-'EOF'
 		const fs = require("fs");
 		const http = require("http");
@@ -238,7 +238,7 @@ got_by_others() {
 	run ! grep half watched
 }
 
-@test "a line that never ends is passed over, and so is no other" {
+@test "a line that never ends is ignored, and so is no other" {
 	node_program 1 <<-'EOF'
 		const fs = require("fs");
 		const http = require("http");

@@ -190,7 +190,7 @@ named_lines() {
 	status_is '.master.reloads == 2'
 }
 
-# What a reload looks anew at.
+# What a reload looks at again.
 
 # make_release DIRECTORY: one whose workers say its name.
 make_release() {
@@ -227,7 +227,7 @@ make_release() {
 	[ "$(get /cwd)" = "$PWD/app" ]
 }
 
-@test "a reload looks for the command in PATH anew" {
+@test "a reload looks for the command in PATH again" {
 	make_release second/one
 	mkdir first
 	PATH=$PWD/first:$PWD/second/one:$PATH crr_start -w 2 --soak 0 -- serve
@@ -238,7 +238,7 @@ make_release() {
 	[ "$(get '/env?RELEASE')" = two ]
 }
 
-@test "a reload reads the env file anew, and a variable that was removed is gone" {
+@test "a reload reads the env file again, and a variable that was removed is gone" {
 	printf 'COLOR=red\nSIZE=big\n' >variables
 	crr_start -w 2 --soak 0 --env-file variables -- "$SERVER" --port "$PORT"
 	[ "$(get '/env?COLOR')-$(get '/env?SIZE')" = red-big ]

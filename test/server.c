@@ -213,7 +213,7 @@ log_signal(int signo)
 		line[len++] = *name++;
 	line[len++] = '\n';
 
-	/* Opened anew, so that /fds shows nothing of ours. */
+	/* Opened again, so that /fds shows nothing of ours. */
 	fd = open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 	if (fd == -1)
 		return;

@@ -18,7 +18,7 @@ deny() {
 	CRR=$PWD/crr-denied
 }
 
-# said LINES TEXT: so many lines of crr's on stderr, one of them with the text.
+# said LINES TEXT: this many lines of crr's on stderr, one of them with the text.
 said() {
 	[ "$(grep -c "^crr: " "$ERR")" -eq "$1" ] && grep -F -- "$2" "$ERR"
 }

@@ -215,7 +215,7 @@ schedules(void)
 	bus_free(&bus);
 }
 
-/* One that never reads, for so many milliseconds of the bus's time. */
+/* One that never reads, for some milliseconds of the bus's time. */
 static void
 flood(struct reader *r, int64_t from_ms, int64_t to_ms, bool *held)
 {

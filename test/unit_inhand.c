@@ -18,7 +18,7 @@ begin(void)
 	s = (struct inhand_seen){ 0 };
 }
 
-/* A look after so many bytes in all, and so long since the last ones. */
+/* A look after a number of bytes in all, some time after the last ones. */
 static void
 look(uint64_t received, unsigned received_ms, uint64_t sent, unsigned sent_ms)
 {

@@ -1046,7 +1046,7 @@ test_no_surge(void)
 	good = good && fake.life[fake.starts].started_ms == began_ms;
 	run_out();
 	end(good && sim.complete == 1, "one that waits to start again starts "
-	    "anew at once");
+	    "again at once");
 }
 
 /* The shortest time between starts of a reload, from the third on. */

@@ -209,8 +209,8 @@ gather_stream(const struct bus_subscriber *s, struct iovec *iov, bool one)
 /* Say what goes out next: from the stream many frames, unless one is asked
  * for; else always one. Returns how many ranges of iov are set. */
 static int
-gather(const struct bus_subscriber *s, enum source from, struct iovec *iov,
-    bool one)
+gather_ranges(const struct bus_subscriber *s, enum source from,
+    struct iovec *iov, bool one)
 {
 	const struct retain_frame *f;
 
@@ -257,7 +257,7 @@ advance_stream(struct bus_subscriber *s, size_t n)
 
 /* Note that n bytes of what gather said have gone out. */
 static void
-advance(struct bus_subscriber *s, enum source from, size_t n)
+advance_place(struct bus_subscriber *s, enum source from, size_t n)
 {
 	switch (from) {
 	case NOTHING:
@@ -297,13 +297,13 @@ write_frames(struct bus_subscriber *s, int fd, bool finish)
 	    (from = find_source(s)) != NOTHING) {
 		memset(&msg, 0, sizeof(msg));
 		msg.msg_iov = iov;
-		msg.msg_iovlen = (size_t)gather(s, from, iov, finish);
+		msg.msg_iovlen = (size_t)gather_ranges(s, from, iov, finish);
 		n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1)
 			return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
-		advance(s, from, (size_t)n);
+		advance_place(s, from, (size_t)n);
 	}
 	return 0;
 }
@@ -338,7 +338,7 @@ subscriber_peek(struct bus_subscriber *s, size_t *len)
 {
 	struct iovec iov;
 
-	if (gather(s, find_source(s), &iov, true) == 0)
+	if (gather_ranges(s, find_source(s), &iov, true) == 0)
 		return NULL;
 	*len = iov.iov_len;
 	return iov.iov_base;
@@ -350,8 +350,8 @@ subscriber_take(struct bus_subscriber *s)
 	const enum source from = find_source(s);
 	struct iovec iov;
 
-	if (gather(s, from, &iov, true) == 1)
-		advance(s, from, iov.iov_len);
+	if (gather_ranges(s, from, &iov, true) == 1)
+		advance_place(s, from, iov.iov_len);
 	end_slowness(s);
 }
 

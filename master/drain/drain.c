@@ -284,7 +284,7 @@ look_by_diag(void *arg, const struct diag_socket *socket)
 		d->waiting++;
 }
 
-/* Those that have left the group by themselves are looked for less often: each
+/* Processes that have left the group are looked for less often: each
  * orphan's environment must be read. */
 static int
 find_processes(struct drain *d, int64_t now_ms)

@@ -7,14 +7,14 @@ enum {
 	BUSY_QUIET_MS = 8,		/* just after an answer … */
 	BUSY_LEAST_MS = 2,		/* … but not between two parts of it */
 	GATE_FROM_MS = 600,		/* after so long with no gap seen */
-	GATE_ROUNDS = 3,		/* … in so many answers */
+	GATE_ROUNDS = 3,		/* … in this many answers */
 	GATE_MS = 2000,			/* the most that an answer may take; then
 					   the gate is open for as long */
 };
 
 /* Milliseconds since a byte came or went. */
 static unsigned
-quiet(const struct inhand_seen *s)
+find_quiet(const struct inhand_seen *s)
 {
 	return s->tcp.sent_ms < s->tcp.received_ms ? s->tcp.sent_ms :
 	    s->tcp.received_ms;
@@ -35,11 +35,11 @@ answered_in_one_tick(const struct inhand_seen *s)
 		return true;
 	if (s->tcp.acked_ms < s->tcp.received_ms)
 		return true;
-	return s->prompt && quiet(s) >= SURE_MS;
+	return s->prompt && find_quiet(s) >= SURE_MS;
 }
 
 static enum inhand_state
-judge(const struct inhand_seen *s)
+judge_look(const struct inhand_seen *s)
 {
 	const struct diag_tcp *t = &s->tcp;
 
@@ -59,7 +59,7 @@ enum inhand_state
 inhand_look(struct inhand *h, const struct inhand_seen *s)
 {
 	const struct diag_tcp *t = &s->tcp;
-	enum inhand_state state = judge(s);
+	enum inhand_state state = judge_look(s);
 	bool asked = t->received != h->received;
 	bool told = t->sent != h->sent;
 
@@ -77,7 +77,7 @@ inhand_look(struct inhand *h, const struct inhand_seen *s)
 	h->received = t->received;
 	h->sent = t->sent;
 	h->answered = state == INHAND_ANSWERED;
-	h->quiet_ms = quiet(s);
+	h->quiet_ms = find_quiet(s);
 	return state;
 }
 
@@ -86,7 +86,7 @@ inhand_look(struct inhand *h, const struct inhand_seen *s)
  * answer that took its time, or paused before, may go on.
  */
 static unsigned
-patience(const struct inhand *h, const struct inhand_seen *s)
+find_patience(const struct inhand *h, const struct inhand_seen *s)
 {
 	unsigned took = 0, least = QUIET_MS;
 
@@ -109,9 +109,9 @@ static enum inhand_deed
 decide_answered(const struct inhand *h, const struct inhand_seen *s,
     int64_t drained_ms)
 {
-	unsigned q = quiet(s);
+	unsigned q = find_quiet(s);
 
-	if (q >= patience(h, s))
+	if (q >= find_patience(h, s))
 		return INHAND_END;
 	if (drained_ms >= BUSY_FROM_MS && h->rounds > 0 &&
 	    q >= BUSY_LEAST_MS && q > 2 * h->paused_ms &&
@@ -186,5 +186,5 @@ bool
 inhand_is_idle(const struct inhand *h, const struct inhand_seen *s,
     enum inhand_state state)
 {
-	return state != INHAND_BUSY && quiet(s) >= patience(h, s);
+	return state != INHAND_BUSY && find_quiet(s) >= find_patience(h, s);
 }

@@ -1,6 +1,6 @@
 /*
  * Listeners that workers are handed at their start: those of -l, which have a
- * socket for each seat from the beginning, and those that a service manager
+ * socket for each seat from the beginning, and sockets that a service manager
  * gave us. Knows the list of listeners, nothing of how they reach a worker.
  */
 #ifndef MASTER_SOCKET_HANDED_H

@@ -172,7 +172,7 @@ put_socket(const struct call *c, int fd)
 /* Verdicts, told and sent. */
 
 static void __attribute__((format(printf, 4, 5)))
-tell(const struct call *c, enum trap_news news, struct listener *l,
+tell_event(const struct call *c, enum trap_news news, struct listener *l,
     const char *fmt, ...)
 {
 	struct trap_event *ev = c->ev;
@@ -193,7 +193,7 @@ static int
 pass_call(const struct call *c, const struct verdict *v)
 {
 	if (v->hint[0] != '\0')
-		tell(c, TRAP_UNSHARED, NULL, "of pid %d: %s; not shared",
+		tell_event(c, TRAP_UNSHARED, NULL, "of pid %d: %s; not shared",
 		    (int)c->caller.pid, v->hint);
 	return send_answer(c, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
 }
@@ -206,7 +206,8 @@ refuse_call(const struct call *c, struct listener *l, int error,
 
 	address_format(l == NULL ? &c->caller.address : &l->address, where,
 	    sizeof(where));
-	tell(c, TRAP_REFUSED, l, "%s: %s%s", where, strerror(error), hint);
+	tell_event(c, TRAP_REFUSED, l, "%s: %s%s", where, strerror(error),
+	    hint);
 	c->ev->error = error;
 	return send_answer(c, error, 0);
 }
@@ -223,9 +224,9 @@ confirm_call(const struct call *c, const struct verdict *v)
 	listener_ask(l, c->seat, c->generation);
 	address_format(&l->address, where, sizeof(where));
 	if (v->hint[0] != '\0')
-		tell(c, TRAP_UNSHARED, NULL, "%s: %s", where, v->hint);
+		tell_event(c, TRAP_UNSHARED, NULL, "%s: %s", where, v->hint);
 	else
-		tell(c, c->data->nr == SYS_listen ||
+		tell_event(c, c->data->nr == SYS_listen ||
 		    l->address.type == SOCK_DGRAM ? TRAP_LISTENS : TRAP_BOUND,
 		    l, "%s", where);
 	return send_answer(c, 0, 0);
@@ -307,7 +308,8 @@ decide_listen(const struct call *c, struct verdict *v)
 		return;
 	v->kind = VERDICT_DONE;
 	v->listener = l;
-	if (listener_listen(c->ls, l, (int)(q - l->group.queue), backlog) == -1) {
+	if (listener_listen(c->ls, l, (int)(q - l->group.queue),
+	    backlog) == -1) {
 		v->kind = VERDICT_ERRNO;
 		v->error = errno;
 	}

@@ -188,7 +188,7 @@ number_sockets(const struct child *c, const struct handed *h)
 }
 
 static void
-append(char *list, size_t size, const char *separator, const char *entry)
+append_entry(char *list, size_t size, const char *separator, const char *entry)
 {
 	size_t len = strlen(list);
 
@@ -211,7 +211,7 @@ name_for_systemd(const struct handed *h)
 			    h->listener[i]->name);
 		else
 			snprintf(name, sizeof(name), "listen%d", i);
-		append(names, sizeof(names), ":", name);
+		append_entry(names, sizeof(names), ":", name);
 	}
 	set_number("LISTEN_FDS", h->n);
 	set_number("LISTEN_PID", getpid());
@@ -233,7 +233,7 @@ name_for_starter(const struct handed *h)
 		address_format(a, text, sizeof(text));
 		snprintf(entry, sizeof(entry), "%s=%d",
 		    path == NULL ? text : path, LAUNCH_HANDED_FIRST + i);
-		append(ports, sizeof(ports), ";", entry);
+		append_entry(ports, sizeof(ports), ";", entry);
 	}
 	setenv("SERVER_STARTER_PORT", ports, 1);
 }

@@ -7,7 +7,7 @@
 #include "master/worker/envfile.h"
 
 static char *
-trim(char *s)
+trim_line(char *s)
 {
 	char *end;
 
@@ -21,7 +21,7 @@ trim(char *s)
 }
 
 static char *
-unquote(char *s)
+unquote_value(char *s)
 {
 	size_t len = strlen(s);
 
@@ -37,18 +37,18 @@ load_line(char *line)
 {
 	char *equals;
 
-	line = trim(line);
+	line = trim_line(line);
 	if (*line == '\0' || *line == '#')
 		return 0;
 	if (strncmp(line, "export ", 7) == 0)
-		line = trim(line + 7);
+		line = trim_line(line + 7);
 	equals = strchr(line, '=');
 	if (equals == NULL || equals == line) {
 		errno = EINVAL;
 		return -1;
 	}
 	*equals = '\0';
-	return setenv(trim(line), unquote(trim(equals + 1)), 1);
+	return setenv(trim_line(line), unquote_value(trim_line(equals + 1)), 1);
 }
 
 int

@@ -34,7 +34,7 @@ struct pool {
 int	 pool_init(struct pool *pool, const struct launch *launch,
 	    const struct worker_rules *rules, int wanted, int surge);
 
-/* Make seats for a number of workers and want so many. Returns 0 or -1 with
+/* Make seats for a number of workers, and want that many. Returns 0 or -1 with
  * ENOMEM, nothing changed. */
 int	 pool_want(struct pool *pool, int wanted);
 

@@ -132,7 +132,7 @@ pause_before(unsigned failures)
 }
 
 static void
-backoff(struct worker *w, const struct context *c)
+back_off(struct worker *w, const struct context *c)
 {
 	if (was_stable(w, c))
 		w->failures = 0;
@@ -162,14 +162,14 @@ static const struct step steps[WORKER_NSTATES][WORKER_NEVENTS] = {
 	ON(STARTING,	RETIRE,		STOPPING,	stop_process),
 	ON(STARTING,	STOP,		STOPPING,	stop_process),
 	ON(STARTING,	KILL,		KILLED,		kill_all),
-	ON(STARTING,	LOST,		BACKOFF,	backoff),
+	ON(STARTING,	LOST,		BACKOFF,	back_off),
 	ON(STARTING,	GONE,		DOWN,		come_to_rest),
 	ON(STARTING,	TIMEOUT,	KILLED,		expire_start),
 
 	ON(READY,	RETIRE,		DRAINING,	begin_drain),
 	ON(READY,	STOP,		STOPPING,	stop_process),
 	ON(READY,	KILL,		KILLED,		kill_all),
-	ON(READY,	LOST,		BACKOFF,	backoff),
+	ON(READY,	LOST,		BACKOFF,	back_off),
 	ON(READY,	GONE,		DOWN,		come_to_rest),
 
 	ON(DRAINING,	DRAINED,	STOPPING,	stop_process),
@@ -182,7 +182,7 @@ static const struct step steps[WORKER_NSTATES][WORKER_NEVENTS] = {
 	ON(STOPPING,	GONE,		DOWN,		come_to_rest),
 	ON(STOPPING,	TIMEOUT,	KILLED,		give_up_stop),
 
-	ON(KILLED,	LOST,		BACKOFF,	backoff),
+	ON(KILLED,	LOST,		BACKOFF,	back_off),
 	ON(KILLED,	GONE,		DOWN,		come_to_rest),
 	ON(KILLED,	TIMEOUT,	KILLED,		kill_all),
 

@@ -18,8 +18,8 @@
 	X(START)	/* start now */ \
 	X(UP)		/* it is ready */ \
 	X(RETIRE)	/* not wanted any more */ \
-	X(DRAINED)	/* nothing is in hand any more */ \
-	X(STOP)		/* don't wait for what it has in hand */ \
+	X(DRAINED)	/* nothing is in flight any more */ \
+	X(STOP)		/* don't wait for what it has in flight */ \
 	X(KILL) \
 	X(LOST)		/* its process ended, and it was wanted */ \
 	X(GONE)		/* its process ended as it should */ \
