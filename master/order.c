@@ -135,6 +135,8 @@ order_turn(struct master *m, int64_t now_ms)
 	steering_turn(&m->steering);
 	if (!m->life.settled && pool_settled(&m->pool)) {
 		m->life.settled = true;
+		/* What a killed master left has had its time to go. */
+		m->listeners.retries = 0;
 		served_complete(&m->listeners, 1);
 	}
 	check_scaled(m);
