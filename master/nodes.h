@@ -7,8 +7,11 @@
 
 #include "master/state.h"
 
-/* Take over the channel of a worker that has just been started, if it has one.
- * Returns 0, or -1 and errno: it can't be watched. */
+/*
+ * Take over the channel of a worker that has just been started, if it has one;
+ * where memory is short a line says so, and the worker goes on without. Returns
+ * 0, also then, or -1 and errno: it can't be watched.
+ */
 int	 nodes_join(struct master *m, struct worker *w);
 
 /* A worker's channel is ready, as poll(2) says in revents: act on what it says,

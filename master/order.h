@@ -18,7 +18,8 @@ unsigned order_reload(struct master *m, int64_t now_ms);
 /* End a reload in progress where it stands. */
 void	 order_reset(struct master *m, int64_t now_ms);
 
-/* Want n workers. Returns 0, or -1 and errno with nothing changed. */
+/* Want n workers. Returns 0, or -1 and errno with as many wanted as before;
+ * queues and seats that have been made for more stay. */
 int	 order_scale(struct master *m, int n, int64_t now_ms);
 
 /* Stop all workers, then end the master; now: without waiting for them. */
@@ -29,7 +30,8 @@ void	 order_stop(struct master *m, bool now, int64_t now_ms);
 void	 order_note(struct master *m);
 
 /* Do the next thing that what was asked needs, if anything has changed or is
- * due: the last step of a turn, when all that has happened in it is known. */
+ * due. To be called when all that has happened in a turn is known, and before
+ * what is queued is written and supervise_settle. */
 void	 order_turn(struct master *m, int64_t now_ms);
 
 /* When order_turn has something to do though nothing happens, or 0. */

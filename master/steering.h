@@ -35,7 +35,8 @@ struct steering {
 	int64_t	 look_ms;		/* next look at the queues */
 };
 
-/* Begin with what is steered and where to. Grows with them by itself. */
+/* Begin with what is steered and where to. Grows with them by itself, in
+ * steering_turn and steering_look; ends the program if memory runs out. */
 void	 steering_init(struct steering *s, struct pool *pool,
 	    struct listeners *ls);
 
@@ -62,8 +63,8 @@ bool	 steering_look(struct steering *s, bool idle, int64_t now_ms);
  */
 void	 steering_close_stranded(struct steering *s);
 
-/* When steering_look has something to do, or 0: never, as with one worker or
- * one queue for all. */
+/* When steering_look has something to do, or 0: never, as with one queue for
+ * all, or with one worker and no --hang. */
 int64_t	 steering_next(const struct steering *s);
 
 #endif

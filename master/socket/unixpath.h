@@ -32,7 +32,7 @@ void	 unixpath_init(struct unixpath *up);
 /*
  * Open the directory of a path, for unixpath_close or unixpath_remove to close.
  * Returns 0, or -1 and errno with *up as after unixpath_init; EINVAL: the path
- * does not end in a name.
+ * does not end in a name, or in one that is too long.
  */
 int	 unixpath_open(struct unixpath *up, const char *path);
 

@@ -1,7 +1,7 @@
 /*
- * bind(2), listen(2) and unlink(2) of a worker, answered by the master. Linux:
- * seccomp user notification (5.0; ADDFD and hang-up 5.9). A stand-in elsewhere
- * says ENOSYS. Installs the filter, receives a call, checks that its caller
+ * bind(2), listen(2) and unlink(2) of a worker, answered by the master. Linux
+ * 5.9: seccomp user notification with ADDFD and hang-up; trap_probe tells. A
+ * stand-in elsewhere says ENOSYS. Installs the filter, receives a call, checks that its caller
  * still waits once it has been looked at, and sends the verdict; knows nothing
  * of worker states.
  */

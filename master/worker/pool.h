@@ -34,8 +34,8 @@ struct pool {
 int	 pool_init(struct pool *pool, const struct launch *launch,
 	    const struct worker_rules *rules, int wanted, int surge);
 
-/* Make seats for a number of workers, and want that many. Returns 0 or -1 with
- * ENOMEM, nothing changed. */
+/* Make seats for a number of workers, and want that many. Returns 0, or -1
+ * with ENOMEM and as many wanted as before; seats made so far stay. */
 int	 pool_want(struct pool *pool, int wanted);
 
 void	 pool_free(struct pool *pool);
