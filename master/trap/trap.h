@@ -1,9 +1,9 @@
 /*
  * bind(2), listen(2) and unlink(2) of a worker, answered by the master. Linux
  * 5.9: seccomp user notification with ADDFD and hang-up; trap_probe tells. A
- * stand-in elsewhere says ENOSYS. Installs the filter, receives a call, checks that its caller
- * still waits once it has been looked at, and sends the verdict; knows nothing
- * of worker states.
+ * stand-in elsewhere says ENOSYS. Installs the filter, receives a call, checks
+ * that its caller still waits once it has been looked at, and sends the
+ * verdict; knows nothing of worker states.
  */
 #ifndef MASTER_TRAP_TRAP_H
 #define MASTER_TRAP_TRAP_H
