@@ -30,7 +30,7 @@ nodes_join(struct master *m, struct worker *w)
 	const struct bus_identity who = post_identity(w);
 
 	if (w->process.channel_fd == -1)
-		return 0;
+		return w->channel == NULL ? 0 : watch_channel(m, w);
 	w->channel = channel_open(&m->bus, &who, w->process.channel_fd);
 	w->process.channel_fd = -1;
 	if (w->channel == NULL) {

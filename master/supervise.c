@@ -318,6 +318,7 @@ supervise_settle(struct master *m, int64_t now_ms)
 			continue;
 		log_warn("worker %d can't be watched", w->id);
 		timers_set(&m->timers, &w->timer, now_ms + WATCH_AGAIN_MS);
+		worker_touch(w);
 		return;
 	}
 }
