@@ -49,7 +49,7 @@ int	 poller_wait(struct poller *p, int timeout_ms);
 
 /*
  * The next event that poller_wait has found, from *i on (0 at first), which is
- * advanced; or NULL. Passes over descriptors that have been forgotten since.
+ * advanced; or NULL. Skips descriptors that have been forgotten since.
  */
 const struct poller_event *poller_next(struct poller *p, size_t *i);
 

@@ -12,7 +12,7 @@ struct watch {
 };
 
 /* A watch that is forgotten leaves an entry without a descriptor, which
- * poll(2) passes over, until the next wait. */
+ * poll(2) ignores, until the next wait. */
 struct poller {
 	struct pollfd *fds;
 	struct watch *watches;		/* of each of them */

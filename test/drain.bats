@@ -66,7 +66,7 @@ counting() {
 	[ "$(load_value closed)" -gt 0 ]
 }
 
-# The drain would take --drain, and the stop signal hit what is in hand, if
+# The drain would take --drain, and the stop signal hit what is in flight, if
 # their next requests were not kept out.
 @test "clients that leave no gap between requests get each answer that was begun" {
 	counting 2 --drain 60s

@@ -119,7 +119,7 @@ start_go() {
 	none_failed
 }
 
-# Without shutdown code: who stops these ends what they have in hand.
+# Without shutdown code: who stops these ends what they have in flight.
 
 @test "reloads of Python's servers refuse nobody and lose what was in hand" {
 	need python3

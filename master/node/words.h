@@ -22,7 +22,7 @@ enum words_kind {
 	WORDS_SAVE,			/* a message for the bus: payload */
 	WORDS_DELETE,			/* the same */
 	WORDS_CLUSTER,			/* of Node's cluster module: object */
-	WORDS_WRONG,			/* passed over: why */
+	WORDS_WRONG,			/* ignored: why */
 };
 
 /* What a line says. */

@@ -6,7 +6,7 @@
 #define MASTER_WORKER_CPUS_H
 
 /*
- * Count the CPUs of this process's affinity, or those that the quotas of its
+ * Count the CPUs of this process's affinity, or as many as the quotas of its
  * cgroup and the cgroups above it amount to, rounded up, where these are
  * fewer. Where affinity and quotas can't be read, counts all CPUs. Returns at
  * least 1.

@@ -5,10 +5,10 @@
 #include <stddef.h>
 
 /*
- * Read a file of lines NAME=VALUE; blank lines and those that begin with # are
- * passed over, "export " before a name and one pair of quotes around a value
- * are taken off. Nothing is expanded. Returns 0, or -1 and errno (EINVAL: a
- * line is none of these) with ", line N" or "" in where.
+ * Read a file of lines NAME=VALUE; blank lines and lines that begin with # are
+ * ignored; "export " before a name and one pair of quotes around a value are
+ * removed. Nothing is expanded. Returns 0, or -1 and errno (EINVAL: a line is
+ * none of these) with ", line N" or "" in where.
  */
 int	 envfile_load(const char *path, char *where, size_t size);
 
