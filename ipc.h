@@ -80,11 +80,10 @@ int	 crr_path(const char *path, const char *name, char *path_out,
 
 /*
  * Connect to the master at path. Blocks while the master's queue of connections
- * is full, at most timeout_ms (-1: without limit). The limit also holds for each
- * wait of a later crr_send or crr_flush on this descriptor.
- * Returns a close-on-exec descriptor, which the caller closes or gives to
- * crr_init; or -1 and errno: ENAMETOOLONG, ETIMEDOUT, or that of socket(2) or
- * connect(2).
+ * is full, at most timeout_ms (-1: without limit). The limit also holds for
+ * each wait of a later crr_send or crr_flush on this descriptor. Returns a
+ * close-on-exec descriptor, which the caller closes or gives to crr_init; or -1
+ * and errno: ENAMETOOLONG, ETIMEDOUT, or that of socket(2) or connect(2).
  */
 int	 crr_connect(const char *path, int timeout_ms);
 

@@ -193,7 +193,7 @@ enum crr_state {			/* of the master */
 	X(DOWN,		"down",		0)	/* no process; seat is free */ \
 	X(STARTING,	"starting",	1)	/* not ready yet */ \
 	X(READY,	"ready",	2) \
-	X(DRAINING,	"draining",	3)	/* finishes what is in flight */ \
+	X(DRAINING,	"draining",	3)	/* finishes work in flight */ \
 	X(STOPPING,	"stopping",	4)	/* was sent the stop signal */ \
 	X(KILLED,	"killed",	5)	/* was sent SIGKILL */ \
 	X(BACKOFF,	"backoff",	6)	/* no process; waits to start */

@@ -15,9 +15,9 @@ ssize_t	 passfd_send(int to, const void *bytes, size_t len, int fd, int flags);
 
 /*
  * Receive bytes from a socket, and the descriptor that came with them: *fd is
- * -1 if none did, else close-on-exec and the caller's to close. If several came,
- * the first is received and the others are closed. flags are recvmsg(2)'s, and
- * so is what is returned.
+ * -1 if none did, else close-on-exec and the caller's to close. If several
+ * came, the first is received and the others are closed. flags are
+ * recvmsg(2)'s, and so is what is returned.
  */
 ssize_t	 passfd_receive(int from, void *bytes, size_t len, int *fd, int flags);
 

@@ -26,7 +26,7 @@
 
 enum {
 	ENTRIES = 1024,			/* values in the cache */
-	TEXT = 64,			/* bytes of an id or a value, with NUL */
+	TEXT = 64,			/* bytes of an id or value, with NUL */
 };
 
 struct entry {

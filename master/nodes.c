@@ -20,8 +20,8 @@ watch_channel(struct master *m, struct worker *w)
 
 	if (channel_pending(w->channel) && !m->post.gathering)
 		events |= POLLOUT;
-	return poller_watch(m->poller, channel_fd(w->channel), events, SOURCE_NODE,
-	    w);
+	return poller_watch(m->poller, channel_fd(w->channel), events,
+	    SOURCE_NODE, w);
 }
 
 int
@@ -73,7 +73,8 @@ answer_primary(struct master *m, struct worker *w, const struct words *said,
 		.pid = w->process.pid,
 		.seat = w->seat,
 		.generation = w->generation,
-		.may_bind_low = m->plan.launch.uid == geteuid() || m->plan.launch.uid == 0,
+		.may_bind_low = m->plan.launch.uid == geteuid() ||
+		    m->plan.launch.uid == 0,
 	};
 	struct listener *l;
 

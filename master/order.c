@@ -44,11 +44,12 @@ order_reset(struct master *m, int64_t now_ms)
 {
 	if (!m->reload.active)
 		return;
-	order_tell(m, CRR_EVENT_RELOAD_RESET, reload_new_workers(&m->reload, &m->pool),
-	    "");
+	order_tell(m, CRR_EVENT_RELOAD_RESET,
+	    reload_new_workers(&m->reload, &m->pool), "");
 	reload_end(&m->reload, &m->pool, now_ms);
 	order_note(m);
-	clients_reloaded(&m->clients, m->reload.run + 1, "the reload was reset");
+	clients_reloaded(&m->clients, m->reload.run + 1,
+	    "the reload was reset");
 }
 
 int

@@ -87,7 +87,8 @@ ready_note_missing(struct master *m, struct worker *w)
 {
 	char text[WORKER_REFUSED_MAX];
 
-	if (m->plan.rules.ready == WORKER_READY_LISTEN && w->process.listen_pid != 0 &&
+	if (m->plan.rules.ready == WORKER_READY_LISTEN &&
+	    w->process.listen_pid != 0 &&
 	    served_tell_missing(&m->listeners, w->seat, w->process.group, text,
 	    sizeof(text)) > 0)
 		snprintf(w->missing, sizeof(w->missing), "%s", text);

@@ -44,7 +44,7 @@ struct life {
 struct orders {
 	bool	 due;			/* something has changed since the last
 					   look */
-	bool	 scaling;		/* until all that are wanted are ready */
+	bool	 scaling;		/* until all workers wanted are ready */
 	int64_t	 next_ms;		/* when the reload is due though nothing
 					   happens; 0 */
 };

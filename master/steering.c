@@ -10,7 +10,7 @@
 #include "master/steering.h"
 
 enum {
-	REST_MS = 1000,			/* between two looks while all is well */
+	REST_MS = 1000,			/* between looks while all is well */
 	LOOK_MS = 100,			/* while something waits */
 	AFTER_MS = 1000,		/* waiting for so long, none accepted */
 };

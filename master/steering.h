@@ -19,7 +19,7 @@
 struct steering_seat {
 	pid_t	 pid;			/* the worker that it is about */
 	bool	 stuck;			/* nothing new is steered to it */
-	unsigned queued;		/* connections that wait, as last seen */
+	unsigned queued;		/* connections waiting, as last seen */
 	int64_t	 waiting_ms;		/* since when some have waited, and none
 					   was accepted; 0: none waits */
 };

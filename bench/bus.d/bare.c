@@ -1,8 +1,8 @@
 /*
  * bare RECEIVERS MESSAGES BYTES: measures what the kernel alone needs for the
- * same. One process writes the messages of crr's bus in batches to a socket pair
- * for each receiver, which reads them with crr's library. Prints deliveries a
- * second, in millions.
+ * same. One process writes the messages of crr's bus in batches to a socket
+ * pair for each receiver, which reads them with crr's library. Prints
+ * deliveries a second, in millions.
  */
 #include <sys/socket.h>
 #include <sys/wait.h>

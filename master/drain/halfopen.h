@@ -48,10 +48,11 @@ bool	 halfopen_left(struct halfopen *h, const struct listeners *ls,
 	    int64_t now_ms);
 
 /*
- * Look once more for handshakes on the listeners' ports, if any segment has come
- * since there were none: one whose first segment was still on its way through
- * the kernel when the drain began is in nobody's list then. Returns whether
- * there may have been one: then what is clean must be looked at a little later.
+ * Look once more for handshakes on the listeners' ports, if any segment has
+ * come since there were none: one whose first segment was still on its way
+ * through the kernel when the drain began is in nobody's list then. Returns
+ * whether there may have been one: then what is clean must be looked at a
+ * little later.
  */
 bool	 halfopen_again(struct halfopen *h, const struct listeners *ls,
 	    int64_t now_ms);

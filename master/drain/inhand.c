@@ -8,7 +8,7 @@ enum {
 	BUSY_LEAST_MS = 2,		/* … but not between two parts of it */
 	GATE_FROM_MS = 600,		/* after so long with no gap seen */
 	GATE_ROUNDS = 3,		/* … in this many answers */
-	GATE_MS = 2000,			/* the most that an answer may take; then
+	GATE_MS = 2000,			/* most that an answer may take; then
 					   the gate is open for as long */
 };
 

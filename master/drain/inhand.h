@@ -23,7 +23,7 @@ struct inhand_seen {
 struct inhand {
 	uint64_t received, sent;	/* bytes */
 	unsigned quiet_ms;		/* as of the last look */
-	unsigned paused_ms;		/* longest pause seen within an answer */
+	unsigned paused_ms;		/* longest pause seen in an answer */
 	unsigned rounds;		/* requests that came after an answer */
 	bool	 seen;			/* the fields above are of a look */
 	bool	 answered;		/* as of the last look */

@@ -38,10 +38,10 @@ struct cluster_worker {
 };
 
 /*
- * Answer a message of the worker with NODE_CLUSTER as its cmd, on w->channel; each
- * gets an answer, perhaps an errno. A socket is claimed and marked as asked
- * for; O_NONBLOCK is set on it. Returns the listener that the worker listens
- * on, if that is what it says, with listen(2) done; else NULL.
+ * Answer a message of the worker with NODE_CLUSTER as its cmd, on w->channel;
+ * each gets an answer, perhaps an errno. A socket is claimed and marked as
+ * asked for; O_NONBLOCK is set on it. Returns the listener that the worker
+ * listens on, if that is what it says, with listen(2) done; else NULL.
  */
 struct listener *cluster_hear(struct cluster *c, struct listeners *ls,
 	    const struct cluster_worker *w,

@@ -15,9 +15,9 @@
 
 struct address {
 	int	 type;			/* SOCK_STREAM or SOCK_DGRAM */
-	bool	 v6only;		/* IPv6 alone; false in other families */
-	dev_t	 dir_dev;		/* of a Unix path's directory, if it has */
-	ino_t	 dir_ino;		/* been looked up; else 0 */
+	bool	 v6only;		/* IPv6 alone; false if not IPv6 */
+	dev_t	 dir_dev;		/* of a Unix path's directory, if it */
+	ino_t	 dir_ino;		/* has been looked up; else 0 */
 	socklen_t len;			/* of u, as for bind(2) */
 	union {
 		struct sockaddr	sa;

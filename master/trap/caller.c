@@ -376,7 +376,8 @@ note_kind_by_dup(struct caller *c)
 	if (caller_option(c->dup, SOL_SOCKET, SO_DOMAIN) != a->u.sa.sa_family)
 		return false;
 	if (a->u.sa.sa_family == AF_INET6)
-		a->v6only = caller_option(c->dup, IPPROTO_IPV6, IPV6_V6ONLY) == 1;
+		a->v6only = caller_option(c->dup, IPPROTO_IPV6,
+		    IPV6_V6ONLY) == 1;
 	if (a->type != SOCK_DGRAM && a->type != SOCK_STREAM)
 		return false;
 	if (a->u.sa.sa_family == AF_UNIX)

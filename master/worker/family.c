@@ -367,7 +367,8 @@ add_children(struct family_pids *pids, pid_t pid)
 	return result;
 }
 
-/* With a mark, processes that have left the group are wanted, else its members. */
+/* With a mark, processes that have left the group are wanted, else its
+ * members. */
 static bool
 is_root(pid_t pid, pid_t leader, const struct family_mark *mark)
 {

@@ -19,9 +19,9 @@ struct process {
 	pid_t	 group;			/* its process group; kept after pid,
 					   until process_gone or a start; 0 */
 	pid_t	 listen_pid;		/* who listens; 0: not seen */
-	int	 birth_fd;		/* trap and errors of exec; -1: closed */
+	int	 birth_fd;		/* trap, errors of exec; -1: closed */
 	int	 trap_fd;		/* calls to answer; -1: none */
-	int	 channel_fd;		/* Node's, until somebody takes it; -1 */
+	int	 channel_fd;		/* Node's, until taken; -1: none */
 	struct family_mark mark;
 	bool	 rest;			/* the leader has ended; others under
 					   the trap may not have */

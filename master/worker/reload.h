@@ -13,8 +13,8 @@
 
 enum reload_outcome {
 	RELOAD_GOES_ON,			/* or there is none */
-	RELOAD_COMPLETE,		/* all new and ready, all old ones gone */
-	RELOAD_FAILED,			/* why says by whom; old ones serve on */
+	RELOAD_COMPLETE,		/* all new and ready, old ones gone */
+	RELOAD_FAILED,			/* why says who; old ones still serve */
 };
 
 struct reload {

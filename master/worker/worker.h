@@ -56,7 +56,7 @@ struct worker {
 	unsigned generation;
 	enum worker_state state;
 	bool	 wanted;		/* starts again when it is lost */
-	bool	 candidate;		/* of a reload: its predecessor serves */
+	bool	 candidate;		/* of a reload; the old one serves */
 	bool	 is_changed;		/* it is on the list of changed ones */
 	unsigned lost_generation;	/* of the last process that was lost
 					   before it was stable; 0: none */
