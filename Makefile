@@ -125,7 +125,7 @@ UNIT_inhand = master/drain/inhand.c
 UNIT_family = $(filter master/worker/family% base/proc.c,$(SRC))
 UNIT_worker = master/worker/worker.c base/parse.c
 UNIT_steering = master/steering.c master/worker/pool.c base/log.c base/text.c \
-	$(UNIT_worker)
+	ipc.c $(UNIT_worker)
 UNIT_reload = master/worker/reload.c master/worker/pool.c $(UNIT_worker)
 
 .SECONDEXPANSION:

@@ -1,17 +1,24 @@
 /* Which seats new connections go to, with queues whose depth is chosen here. */
 
+#include <sys/socket.h>
+
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "master/socket/diag.h"
 #include "master/steering.h"
+#include "test/connect.h"
 #include "test/fake_process.h"
 #include "test/tap.h"
 
-enum { WORKERS = 3, SEATS = 4, HANG = 5000 };
+enum { WORKERS = 3, SEATS = 4, HANG = 5000, PORT = 8080 };
 
 static unsigned depth[SEATS];		/* of each seat's queue */
+static int nlooks;			/* times that one was asked for */
+static struct diag_socket oldest;	/* that the kernel lists; port 0: none */
+static struct queue queues[SEATS];
 static bool steered[SEATS];
 static int nsteered;			/* times that it was told */
 static struct listeners ls;
@@ -36,6 +43,7 @@ unsigned
 listeners_depth(const struct listeners *l, int seat)
 {
 	(void)l;
+	nlooks++;
 	return depth[seat];
 }
 
@@ -43,8 +51,7 @@ bool
 listeners_have_port(const struct listeners *l, unsigned port)
 {
 	(void)l;
-	(void)port;
-	return false;
+	return port == PORT;
 }
 
 void
@@ -58,26 +65,22 @@ listeners_release(struct listeners *l, int seat, bool gone)
 struct queue *
 listener_queue(const struct listener *l, int seat)
 {
-	static struct queue none = { .fd = -1 };
-
 	(void)l;
-	(void)seat;
-	return &none;
+	return &queues[seat];
 }
 
 unsigned
 queue_depth(const struct queue *q)
 {
-	(void)q;
-	return 0;
+	return q->fd != -1;
 }
 
 int
 diag_visit(unsigned states, diag_visitor *visit, void *arg)
 {
 	(void)states;
-	(void)visit;
-	(void)arg;
+	if (oldest.local_port != 0)
+		visit(arg, &oldest);
 	return 0;
 }
 
@@ -107,7 +110,10 @@ set_up(int64_t hang_ms)
 
 	fake_reset();
 	memset(depth, 0, sizeof(depth));
+	memset(&oldest, 0, sizeof(oldest));
 	memset(&ls, 0, sizeof(ls));
+	for (i = 0; i < SEATS; i++)
+		queues[i].fd = -1;
 	ls.list = list;
 	ls.n = 1;
 	ls.nseats = SEATS;
@@ -119,6 +125,15 @@ set_up(int64_t hang_ms)
 	for (i = 0; i < WORKERS; i++)
 		make_ready(i);
 	steering_turn(&steering);
+}
+
+/* Have the kernel list a connection that has waited for so long. */
+static void
+list_waiting(unsigned port, uint64_t inode, unsigned waited_ms)
+{
+	oldest.local_port = port;
+	oldest.inode = inode;
+	oldest.tcp.acked_ms = waited_ms;
 }
 
 static void
@@ -167,6 +182,20 @@ test_ready(void)
 }
 
 static void
+test_candidate(void)
+{
+	set_up(0);
+	pool_begin(&pool, seat(3), 0, true, fake.now_ms);
+	make_ready(3);
+	steering_turn(&steering);
+	ok(goes_to(1, 1, 1, 0), "not to a candidate, though it is ready");
+	pool_promote(&pool, seat(3), fake.now_ms);
+	steering_turn(&steering);
+	ok(goes_to(0, 1, 1, 1), "but as soon as it has the place");
+	tear_down();
+}
+
+static void
 test_stuck(void)
 {
 	set_up(0);
@@ -195,6 +224,96 @@ test_stuck(void)
 	ok(look_after(100) && goes_to(1, 1, 1, 0),
 	    "one whose queue gets shorter accepts again");
 	tear_down();
+}
+
+/* Two looks find the queue of seat 1 with something in it. */
+static void
+see_waiting(void)
+{
+	look_after(1000);
+	depth[1] = 1;
+	look_after(1000);
+	look_after(100);
+}
+
+static void
+test_waited(void)
+{
+	set_up(0);
+	list_waiting(PORT, 0, 700);
+	see_waiting();
+	ok(!look_after(200) && look_after(100) && goes_to(1, 0, 1, 0),
+	    "what has waited before it was seen counts");
+	tear_down();
+	set_up(0);
+	list_waiting(PORT, 0, 60000);
+	see_waiting();
+	ok(goes_to(1, 0, 1, 0) && seat(1)->state == WORKER_READY,
+	    "one look's time of it at most");
+	tear_down();
+	set_up(0);
+	list_waiting(PORT + 1, 0, 700);
+	see_waiting();
+	ok(!look_after(300), "of another's port nothing does");
+	tear_down();
+	set_up(0);
+	list_waiting(PORT, 1, 700);
+	see_waiting();
+	ok(!look_after(300), "nor of one that has been accepted");
+	tear_down();
+}
+
+static void
+test_looks(void)
+{
+	set_up(0);
+	look_after(1000);
+	nlooks = 0;
+	ok(!look_after(999) && nlooks == 0, "nothing is looked at too early");
+	ok(!look_after(1) && nlooks == WORKERS,
+	    "each that serves is looked at when it is time");
+	ls.failed = true;
+	ok(look_after(1000), "what could not be steered is due again");
+	pool_stop(&pool, false, fake.now_ms);
+	ok(steering_next(&steering) == 0, "nothing is looked at in a stop");
+	tear_down();
+}
+
+static bool
+is_closed(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_DONTWAIT) == 0;
+}
+
+static void
+test_stranded(void)
+{
+	int listen_fd = connect_listen("steering"), a, b;
+
+	set_up(0);
+	listener.group.nqueues = SEATS;
+	a = connect_client();
+	b = connect_client();
+	queues[0].fd = listen_fd;
+	look_after(1000);
+	ok(!is_closed(a) && !is_closed(b),
+	    "what is queued for a worker is left to it");
+	queues[0].fd = -1;
+	queues[3].fd = listen_fd;
+	steering_look(&steering, false, fake.now_ms += 1000);
+	ok(!is_closed(a) && !is_closed(b),
+	    "so is what a reload may have a worker for");
+	look_after(1000);
+	ok(is_closed(a) && is_closed(b), "what nobody will serve is closed");
+	ok((fcntl(listen_fd, F_GETFL) & O_NONBLOCK) == 0,
+	    "its queue still blocks, as its next worker left it");
+	listener.group.nqueues = 0;
+	tear_down();
+	close(a);
+	close(b);
+	connect_end(listen_fd);
 }
 
 static void
@@ -253,7 +372,11 @@ main(void)
 {
 	log_set_level(LOG_QUIET);
 	test_ready();
+	test_candidate();
 	test_stuck();
+	test_waited();
+	test_looks();
+	test_stranded();
 	test_alone();
 	test_hang();
 	return done();
