@@ -133,8 +133,12 @@ look_at_seat(struct steering *s, struct worker *w, int64_t now_ms)
 		forget_seat(seat, w);
 	}
 	/* The first sight may be of one that is just being accepted. */
-	if (queued > 0 && seat->queued > 0 && seat->waiting_ms == 0)
+	if (queued > 0 && seat->queued > 0 && seat->waiting_ms == 0) {
 		seat->waiting_ms = now_ms - find_waited(s->listeners);
+		/* What was there before the worker is not left by it. */
+		if (seat->waiting_ms < w->ready_ms)
+			seat->waiting_ms = w->ready_ms;
+	}
 	seat->queued = queued;
 	if (seat->waiting_ms != 0)
 		judge_waiting(s, seat, w, now_ms);

@@ -367,6 +367,29 @@ test_hang(void)
 	tear_down();
 }
 
+/* What a worker that was killed has left waits for its successor. */
+static void
+test_successor(void)
+{
+	set_up(1000);
+	list_waiting(PORT, 0, 60000);
+	see_waiting();
+	ok(seat(1)->state == WORKER_KILLED, "one that hangs is killed");
+	worker_ended(seat(1), 9, &pool.rules, fake.now_ms);
+	worker_step(seat(1), WORKER_TIMEOUT, &pool.rules, fake.now_ms);
+	fake.now_ms += 900;
+	make_ready(1);
+	steering_turn(&steering);
+	look_after(100);
+	look_after(100);
+	look_after(700);
+	ok(seat(1)->state == WORKER_READY && goes_to(1, 1, 1, 0),
+	    "its successor has a second, however old what waits is");
+	look_after(100);
+	ok(seat(1)->state == WORKER_KILLED, "and not more");
+	tear_down();
+}
+
 int
 main(void)
 {
@@ -379,5 +402,6 @@ main(void)
 	test_stranded();
 	test_alone();
 	test_hang();
+	test_successor();
 	return done();
 }
