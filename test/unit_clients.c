@@ -1,15 +1,21 @@
 /* Who is let in, who waits for what, who is told: over real Unix sockets. */
+#include <sys/resource.h>
+#include <sys/wait.h>
 
+#include <fcntl.h>
 #include <poll.h>
+
+#include "base/clock.h"
 
 #include "base/log.h"
 #include "master/clients.h"
 #include "test/connect.h"
 #include "test/tap.h"
 
-enum { NOW = 1000 };
+enum { NOW = 1000, ANSWERS = 20, TEXT = 32 << 10 };
 
 static struct clients cs;
+static struct bus bus;
 static int listen_fd;
 static unsigned char buf[4096];
 
@@ -124,6 +130,115 @@ test_told(void)
 }
 
 static void
+test_told_all(void)
+{
+	struct conn *scaling, *stopping, *both;
+	struct event ev;
+	int a, b, c;
+
+	set_up();
+	a = meet(&scaling);
+	b = meet(&stopping);
+	c = meet(&both);
+	clients_wait(scaling, CONN_WAIT_SCALE, 21);
+	clients_wait(stopping, CONN_WAIT_STOP, 22);
+	clients_wait(both, CONN_WAIT_RELOAD, 23);
+	both->wait_run = 2;
+	both->events = true;
+	cs.run = 1;
+	event_init(&ev, CRR_EVENT_WORKER_UP);
+	clients_tell(&cs, &ev);
+	ok(connect_read(a, buf, sizeof(buf)).id == 21 &&
+	    connect_read(b, buf, sizeof(buf)).id == 22,
+	    "who waits for workers or for the end hears of any run");
+	ok(read_type(c) == CRR_EVENT && crr_get32(buf + 12) == 0,
+	    "of another run one that follows events hears as all do");
+	cs.run = 2;
+	clients_tell(&cs, &ev);
+	ok(connect_read(c, buf, sizeof(buf)).id == 23 && read_type(c) == 0,
+	    "of its own it hears once");
+	read_type(a);
+	read_type(b);
+	clients_scaled(&cs, "another number");
+	ok(read_type(a) == CRR_ERROR && read_type(b) == 0 && read_type(c) == 0,
+	    "an answer goes to nobody who waits for another");
+	clients_scaled(&cs, NULL);
+	ok(read_type(a) == 0, "nor twice to anybody");
+	tear_down();
+	close(a);
+	close(b);
+	close(c);
+}
+
+static void
+subscribe(struct conn *c, uint64_t origin)
+{
+	const struct bus_identity who = { origin, -1, 1 };
+
+	conn_subscribe(c, &bus, bus_subscribe(&bus, &who, true, false, 1));
+	conn_flush(c);
+	conn_touch(c);
+}
+
+static void
+test_subscribers(void)
+{
+	int fds[CONN_MAX + 2], i;
+	struct conn *c, *first = NULL;
+
+	set_up();
+	bus_init(&bus, 0);
+	for (i = 0; i < CONN_MAX; i++) {
+		fds[i] = meet(&c);
+		if (i == 0)
+			first = c;
+		else
+			clients_wait(c, CONN_WAIT_STOP, 1);
+	}
+	subscribe(first, 1);
+	settle(NOW);
+	ok(cs.nconns == CONN_MAX - 1, "a subscriber takes nobody's place");
+	fds[i++] = meet(&c);
+	clients_wait(c, CONN_WAIT_STOP, 1);
+	settle(NOW);
+	ok(c->fd != -1 && cs.nconns == CONN_MAX, "another is let in for it");
+	fds[i] = meet(&c);
+	settle(NOW);
+	ok(read_type(fds[i]) == CRR_ERROR && is_closed(fds[i]) &&
+	    first->fd != -1, "and it makes room for nobody");
+	tear_down();
+	bus_free(&bus);
+	for (i = 0; i < CONN_MAX + 2; i++)
+		close(fds[i]);
+}
+
+static void
+test_gathering(void)
+{
+	const struct bus_identity who = { 2, -1, 1 };
+	static const unsigned char message[CRR_BUS_FIXED];
+	struct conn *c;
+	uint64_t seq;
+	int fd;
+
+	set_up();
+	bus_init(&bus, 0);
+	fd = meet(&c);
+	subscribe(c, 1);
+	settle(NOW);
+	bus_publish(&bus, CRR_BROADCAST, &who, message, sizeof(message), &seq);
+	conn_touch(c);
+	clients_settle(&cs, false, true, NOW);
+	ok(count_events() == 0, "what the bus gathers is not to be written");
+	conn_touch(c);
+	clients_settle(&cs, false, false, NOW);
+	ok(count_events() == 1, "but is when it does not");
+	tear_down();
+	bus_free(&bus);
+	close(fd);
+}
+
+static void
 test_room(void)
 {
 	int fds[CONN_MAX + 2], i;
@@ -177,6 +292,69 @@ test_time(void)
 }
 
 static void
+test_forgotten(void)
+{
+	const struct poller_event *ev;
+	struct conn *old, *new;
+	size_t i = 0;
+	int a, b, number;
+
+	set_up();
+	a = meet(&old);
+	b = connect_client();
+	number = old->fd;
+	settle(NOW);
+	ok(send(a, "x", 1, 0) == 1 &&
+	    poller_wait(cs.set.poller, 0) == 0, "a client says something");
+	conn_close(old);
+	ok(poller_next(cs.set.poller, &i) == NULL,
+	    "which is not told of one that has been closed meanwhile");
+	clients_accept(&cs, listen_fd, NOW);
+	new = cs.set.first;
+	settle(NOW);
+	ok(cs.set.first == new && new->next == NULL, "it is freed in its turn");
+	i = 0;
+	send(b, "x", 1, 0);
+	poller_wait(cs.set.poller, 0);
+	ev = poller_next(cs.set.poller, &i);
+	ok(new->fd == number && ev != NULL && ev->owner == new,
+	    "and its descriptor's number is another's");
+	tear_down();
+	close(a);
+	close(b);
+}
+
+/* Nothing may be opened while a client waits to be let in. */
+static void
+test_descriptors(void)
+{
+	struct rlimit was, none;
+	struct conn *c;
+	int fd = -1, pending;
+
+	set_up();
+	pending = connect_client();
+	getrlimit(RLIMIT_NOFILE, &was);
+	none = was;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	clients_accept(&cs, listen_fd, NOW);
+	setrlimit(RLIMIT_NOFILE, &was);
+	ok(cs.set.first == NULL && cs.nconns == 0 && cs.accept_ms > NOW &&
+	    clients_next(&cs) == cs.accept_ms,
+	    "where descriptors run out, nobody is let in for a while");
+	settle(cs.accept_ms - 1);
+	ok(cs.accept_ms != 0, "not sooner");
+	settle(cs.accept_ms);
+	ok(cs.accept_ms == 0 && clients_next(&cs) == 0, "then again");
+	fd = meet(&c);
+	ok(c != NULL && cs.nconns == 1, "and who has waited comes in");
+	tear_down();
+	close(pending);
+	close(fd);
+}
+
+static void
 test_held(void)
 {
 	struct conn *sender, *other;
@@ -219,14 +397,95 @@ test_finish(void)
 	connect_end(listen_fd);
 }
 
+/* Queue more than the socket takes at once; returns how many bytes it is. */
+static size_t
+queue_much(struct conn *c)
+{
+	static const char text[TEXT];
+	int i;
+
+	for (i = 0; i < ANSWERS && c->fd != -1; i++)
+		conn_send(c, CRR_STATUS_MASTER, 1, text, sizeof(text));
+	return (size_t)ANSWERS * (CRR_HEADER + TEXT);
+}
+
+/* A process that begins to read some time later, and ends well if it gets len
+ * bytes. */
+static pid_t
+read_later(int fd, size_t len)
+{
+	pid_t pid = fork();
+	ssize_t n;
+
+	if (pid != 0)
+		return pid;
+	poll(NULL, 0, 50);
+	while (len > 0 && (n = recv(fd, buf, sizeof(buf) < len ? sizeof(buf) :
+	    len, 0)) > 0)
+		len -= (size_t)n;
+	_exit(len != 0);
+}
+
+static void
+test_slow_finish(void)
+{
+	int64_t began_ms = clock_now(), took_ms;
+	int slow, dead, kept[2], wstatus = -1;
+	struct conn *c, *d;
+	pid_t pid;
+
+	set_up();
+	slow = meet(&c);
+	dead = meet(&d);
+	kept[0] = c->fd;
+	kept[1] = d->fd;
+	pid = read_later(slow, queue_much(c));
+	queue_much(d);
+	ok(conn_pending(c) && conn_pending(d), "two have more to take");
+	clients_finish(&cs);
+	took_ms = clock_now() - began_ms;
+	waitpid(pid, &wstatus, 0);
+	ok(wstatus == 0, "one that reads gets all of it at the end");
+	ok(took_ms >= 900 && took_ms < 5000,
+	    "one that does not is waited for for a second");
+	ok(cs.set.first == NULL && fcntl(kept[0], F_GETFD) != -1 &&
+	    fcntl(kept[1], F_GETFD) != -1,
+	    "both are forgotten, and their descriptors left open");
+	close(kept[0]);
+	close(kept[1]);
+	close(slow);
+	close(dead);
+	poller_free(cs.set.poller);
+	connect_end(listen_fd);
+}
+
+/* Twice CONN_MAX and more are open at once. */
+static void
+raise_limit(void)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < 4 * CONN_MAX && limit.rlim_max >= 4 * CONN_MAX)
+		limit.rlim_cur = 4 * CONN_MAX;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int
 main(void)
 {
 	log_set_level(LOG_QUIET);
+	raise_limit();
 	test_told();
+	test_told_all();
 	test_room();
+	test_subscribers();
+	test_gathering();
 	test_time();
+	test_forgotten();
+	test_descriptors();
 	test_held();
 	test_finish();
+	test_slow_finish();
 	return done();
 }

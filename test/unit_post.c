@@ -105,6 +105,21 @@ read_frame(int fd)
 	return connect_read(fd, buf, sizeof(buf));
 }
 
+/* Says a message of which name_len, id_len and flags are as given. */
+static unsigned
+refuse(struct conn *c, int fd, unsigned type, uint16_t name_len,
+    uint16_t id_len, uint16_t flags)
+{
+	unsigned char payload[CRR_BUS_FIXED + 8];
+
+	memset(payload, 0, sizeof(payload));
+	crr_put16(payload + CRR_BUS_FLAGS, flags);
+	crr_put16(payload + CRR_BUS_NAME_LEN, name_len);
+	crr_put16(payload + CRR_BUS_ID_LEN, id_len);
+	say(c, type, payload, sizeof(payload));
+	return read_frame(fd).type;
+}
+
 static pid_t
 pid_of(int id)
 {
@@ -182,6 +197,78 @@ test_answers(void)
 	close(c);
 }
 
+static void
+test_refused(void)
+{
+	struct conn *c;
+	uint64_t seq;
+	int fd;
+
+	set_up();
+	fd = meet(&c, 5000);
+	broadcast(c, 10);
+	read_frame(fd);
+	seq = bus.seq;
+	ok(refuse(c, fd, CRR_BROADCAST, 9, 0, 0) == CRR_ERROR &&
+	    refuse(c, fd, CRR_BROADCAST, 4, 5, 0) == CRR_ERROR,
+	    "name and id are not longer than the message");
+	ok(refuse(c, fd, CRR_BROADCAST, 0, 0, CRR_MESSAGE_JSON) == CRR_ERROR,
+	    "flags are not the sender's to set");
+	ok(refuse(c, fd, CRR_SAVE, 4, 0, 0) == CRR_ERROR &&
+	    refuse(c, fd, CRR_DELETE, 4, 0, 0) == CRR_ERROR,
+	    "a value has an id");
+	ok(bus.seq == seq, "what is refused has no number");
+	ok(refuse(c, fd, CRR_SAVE, 4, 4, 0) == CRR_QUEUED &&
+	    bus.seq == seq + 1 && crr_get64(buf + CRR_HEADER + 4) == bus.seq,
+	    "what is not has the next, which is answered");
+	tear_down();
+	close(fd);
+}
+
+static void
+test_no_id(void)
+{
+	static const unsigned char payload[CRR_BUS_FIXED];
+	const struct crr_frame f = {
+		.type = CRR_BROADCAST,
+		.len = sizeof(payload),
+		.payload = payload,
+	};
+	struct conn *c;
+	int fd;
+
+	set_up();
+	fd = meet(&c, 5000);
+	post_handle(&post, c, &f);
+	ok(bus.seq == 1 && read_frame(fd).type == 0,
+	    "a message without an id is not answered");
+	ok(c->sends, "who has sent one may be held");
+	tear_down();
+	close(fd);
+}
+
+static void
+test_known_once(void)
+{
+	struct bus_identity was;
+	struct conn *c;
+	int fd;
+
+	set_up();
+	fd = meet(&c, pid_of(1));
+	post_identify(&post, c);
+	was = c->who;
+	ok(was.origin < UINT64_C(1) << 32 && was.origin ==
+	    post_identity(pool_holder(&pool, 1)).origin,
+	    "a worker's origin is that of its leader");
+	worker_ended(pool_holder(&pool, 1), fake_exit(0), &pool.rules, NOW);
+	post_identify(&post, c);
+	ok(c->who.origin == was.origin && c->who.worker == 1,
+	    "and stays so on a connection that outlives it");
+	tear_down();
+	close(fd);
+}
+
 /* The end of a turn, as the loop does it; returns whether it gathers. */
 static bool
 turn(int64_t now_ms)
@@ -216,6 +303,85 @@ test_gather(void)
 	broadcast(stranger, BIG);
 	ok(!turn(NOW) && read_frame(a).type == CRR_MESSAGE,
 	    "what is more than 64 kB waits for nothing");
+	tear_down();
+	close(a);
+	close(c);
+}
+
+/* One message in each turn, for ever: what is written must not wait for ever. */
+static void
+test_gather_limit(void)
+{
+	struct conn *one, *stranger;
+	int a, c, n = 0;
+
+	set_up();
+	a = meet(&one, pid_of(1));
+	c = meet(&stranger, 5000);
+	subscribe(one);
+	read_frame(a);
+	turn(NOW);
+	do {
+		broadcast(stranger, 1000);
+		n++;
+	} while (turn(NOW) && n < 1000);
+	ok(n > 60 && n < 70, "messages that go on coming wait up to 64 kB");
+	ok(read_frame(a).type == CRR_MESSAGE, "then they are written");
+	broadcast(stranger, 1000);
+	ok(turn(NOW), "and the next wait again");
+	tear_down();
+	close(a);
+	close(c);
+}
+
+static void
+test_write(void)
+{
+	struct conn *one, *c;
+	int a, b;
+
+	set_up();
+	a = meet(&one, pid_of(1));
+	b = meet(&c, 5000);
+	subscribe(one);
+	read_frame(a);
+	broadcast(c, 10);
+	post_write(&post, set.first);
+	ok(read_frame(a).type == 0, "nothing is written that is not due");
+	while (conn_take_changed(&set) != NULL)
+		continue;
+	turn(NOW);
+	turn(NOW);
+	ok(read_frame(a).type == CRR_MESSAGE, "what is due is");
+	ok(conn_take_changed(&set) == one && conn_take_changed(&set) == NULL,
+	    "and only whom it was for has changed");
+	turn(NOW);
+	ok(conn_take_changed(&set) == NULL, "nobody has without news");
+	tear_down();
+	close(a);
+	close(b);
+}
+
+static void
+test_held_long(void)
+{
+	struct conn *one, *stranger;
+	int a, c, i;
+
+	set_up();
+	a = meet(&one, pid_of(1));
+	c = meet(&stranger, 5000);
+	subscribe(one);
+	for (i = 0; i < 40; i++) {
+		broadcast(stranger, BIG);
+		read_frame(c);
+	}
+	turn(NOW);
+	turn(NOW + 199);
+	ok(post.held && post_next(&post) == NOW + 200,
+	    "one that does not read holds senders for a while");
+	turn(NOW + 200);
+	ok(!post.held && post_next(&post) == 0, "and no longer");
 	tear_down();
 	close(a);
 	close(c);
@@ -256,8 +422,14 @@ main(void)
 {
 	log_set_level(LOG_QUIET);
 	test_identity();
+	test_known_once();
 	test_answers();
+	test_refused();
+	test_no_id();
 	test_gather();
+	test_gather_limit();
+	test_write();
 	test_held();
+	test_held_long();
 	return done();
 }
