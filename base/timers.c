@@ -96,3 +96,10 @@ timers_expired(struct timers *ts, int64_t now_ms)
 	remove_timer(ts, t);
 	return t->owner;
 }
+
+void
+timers_sooner(int64_t *next_ms, int64_t due_ms)
+{
+	if (due_ms != 0 && (*next_ms == 0 || due_ms < *next_ms))
+		*next_ms = due_ms;
+}

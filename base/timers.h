@@ -30,4 +30,7 @@ int64_t	 timers_next(const struct timers *ts);
  * NULL if none is due. */
 void	*timers_expired(struct timers *ts, int64_t now_ms);
 
+/* Make *next_ms the earlier of itself and due_ms; 0 is none in both. */
+void	 timers_sooner(int64_t *next_ms, int64_t due_ms);
+
 #endif

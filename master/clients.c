@@ -212,8 +212,7 @@ clients_next(const struct clients *cs)
 {
 	int64_t next = timers_next(&cs->timers);
 
-	if (cs->accept_ms != 0 && (next == 0 || cs->accept_ms < next))
-		next = cs->accept_ms;
+	timers_sooner(&next, cs->accept_ms);
 	return next;
 }
 

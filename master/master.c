@@ -12,13 +12,6 @@
 #include "master/signals.h"
 #include "master/supervise.h"
 
-static void
-note_sooner(int64_t *next_ms, int64_t due_ms)
-{
-	if (due_ms != 0 && (*next_ms == 0 || due_ms < *next_ms))
-		*next_ms = due_ms;
-}
-
 /* Milliseconds until something is due; -1: nothing is. */
 static int
 find_timeout(const struct master *m)
@@ -27,11 +20,11 @@ find_timeout(const struct master *m)
 
 	if (m->post.gathering)
 		return 0;
-	note_sooner(&next_ms, timers_next(&m->timers));
-	note_sooner(&next_ms, order_next(m));
-	note_sooner(&next_ms, steering_next(&m->steering));
-	note_sooner(&next_ms, clients_next(&m->clients));
-	note_sooner(&next_ms, post_next(&m->post));
+	timers_sooner(&next_ms, timers_next(&m->timers));
+	timers_sooner(&next_ms, order_next(m));
+	timers_sooner(&next_ms, steering_next(&m->steering));
+	timers_sooner(&next_ms, clients_next(&m->clients));
+	timers_sooner(&next_ms, post_next(&m->post));
 	if (next_ms == 0)
 		return -1;
 	now_ms = clock_now();

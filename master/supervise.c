@@ -240,22 +240,15 @@ meet_deadline(struct master *m, struct worker *w, int64_t now_ms)
 }
 
 static void
-set_sooner(int64_t *next_ms, int64_t due_ms)
-{
-	if (due_ms != 0 && (*next_ms == 0 || due_ms < *next_ms))
-		*next_ms = due_ms;
-}
-
-static void
 set_timer(struct master *m, struct worker *w)
 {
 	int64_t next_ms = worker_deadline(w);
 
 	if (w->rest_ms == 0) {
 		if (w->state == WORKER_DRAINING)
-			set_sooner(&next_ms, w->drain == NULL ? w->since_ms :
-			    drain_next(w->drain));
-		set_sooner(&next_ms, nodes_goodbye_at(m, w));
+			timers_sooner(&next_ms, w->drain == NULL ?
+			    w->since_ms : drain_next(w->drain));
+		timers_sooner(&next_ms, nodes_goodbye_at(m, w));
 	}
 	timers_set(&m->timers, &w->timer, next_ms);
 }

@@ -1,6 +1,5 @@
 /* One connection on the control socket: how much may be queued for it. */
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "master/control/conn.h"
+#include "test/connect.h"
 #include "test/tap.h"
 
 enum {
@@ -21,24 +21,12 @@ static int client;
 static struct conn *
 meet(void)
 {
-	struct sockaddr_un sun;
-	const struct sockaddr *sa = (const struct sockaddr *)&sun;
+	int fd = connect_listen("conn");
 	struct conn *c;
-	int fd;
 
-	memset(&sun, 0, sizeof(sun));
-	sun.sun_family = AF_UNIX;
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "/tmp/crr-unit-conn.%d",
-	    (int)getpid());
-	fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	client = socket(AF_UNIX, SOCK_STREAM, 0);
-	if (fd == -1 || client == -1 ||
-	    bind(fd, sa, sizeof(sun)) == -1 || listen(fd, 1) == -1 ||
-	    connect(client, sa, sizeof(sun)) == -1)
-		exit(1);
+	client = connect_client();
 	c = conn_accept(&set, fd, 1);
-	unlink(sun.sun_path);
-	close(fd);
+	connect_end(fd);
 	if (c == NULL)
 		exit(1);
 	return c;

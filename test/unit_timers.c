@@ -64,6 +64,7 @@ test_random(unsigned seed)
 int
 main(void)
 {
+	int64_t next;
 	struct timers ts = { NULL };
 	struct timer a = { .owner = &a }, b = { .owner = &b };
 
@@ -81,6 +82,13 @@ main(void)
 	ok(timers_expired(&ts, 55) == NULL, "one that is put off waits");
 	timers_set(&ts, &a, 10);
 	ok(timers_expired(&ts, 10) == &a, "one can be made due earlier");
+	next = 0;
+	timers_sooner(&next, 0);
+	ok(next == 0, "of none and none there is none");
+	timers_sooner(&next, 70);
+	timers_sooner(&next, 90);
+	timers_sooner(&next, 0);
+	ok(next == 70, "of several the earliest counts, and none does not");
 	test_random(1);
 	test_random(2);
 	return done();
