@@ -346,12 +346,23 @@ answering_pids() {
 	    awk '$1 == "pid" { print $2 }' | sort -n
 }
 
+# Before it catches SIGTERM, load_stop would kill it without figures.
+load_has_begun() {
+	local caught
+
+	is_running "$LOAD_PID" || return 0
+	caught=$(awk '$1 == "SigCgt:" { print $2 }' "/proc/$LOAD_PID/status")
+	[ "/proc/$LOAD_PID/exe" -ef "$LOAD" ] &&
+	    [ $((0x$caught & 1 << 14)) -ne 0 ]
+}
+
 # load_start [OPTION ...]: the load client on $PORT, until load_stop.
 load_start() {
 	LOAD_OUT=$BATS_TEST_TMPDIR/load.out
 	background "$LOAD" -t 120 "$@" "127.0.0.1:$PORT" \
 	    >"$LOAD_OUT" 2>&1
 	LOAD_PID=$!
+	wait_for load_has_begun
 }
 
 # Ends the load and waits for its figures; its exit code is in $CODE.

@@ -28,6 +28,7 @@ unix_load_start() {
 	background "$LOAD" -t 120 -c 8 -g 20 -n 1000000 -u "$1" \
 	    >"$LOAD_OUT" 2>&1
 	LOAD_PID=$!
+	wait_for load_has_begun
 }
 
 inode() {
