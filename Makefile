@@ -29,6 +29,8 @@ try = $(shell d=$$(mktemp -d) && echo 'int main(void){return 0;}' >$$d/a.c && \
 FORTIFY = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE
 RELRO = -Wl,-z,relro,-z,now
 GC = -Wl,--gc-sections
+# Headers, text and constants stand in one segment, without pages of padding.
+DENSE = -Wl,-z,noseparate-code
 ifeq ($(findstring -fsanitize,$(CFLAGS)),)
 HARD_CFLAGS := $(call try,-fstack-protector-strong) \
 	$(or $(call try,$(FORTIFY)=3),$(call try,$(FORTIFY)=2))
@@ -42,17 +44,19 @@ endif
 
 # The user's flags come last, and win.
 COMPILE = $(CC) $(OUR_CFLAGS) $(HARD_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-OUR_LDFLAGS := $(call try,$(GC))
+OUR_LDFLAGS := $(call try,$(GC)) $(call try,$(DENSE))
 LINK = $(OUR_LDFLAGS) $(HARD_LDFLAGS) $(LDFLAGS)
 
 # A file X.c for Linux alone has a stand-in X_none.c (X_poll.c where poll(2) will
 # do), or is in LINUX_ONLY if only such files use it. make PORTABLE=1 builds the
 # stand-ins on Linux.
 SYSTEM = $(shell uname -s)
-EVERY = $(wildcard *.c base/*.c client/*.c master/*.c master/*/*.c)
+EVERY = $(wildcard *.c base/*.c client/*.c porter/*.c master/*.c \
+	master/*/*.c)
 STANDIN = $(filter %_none.c %_poll.c,$(EVERY))
 LINUX_ONLY = base/proc.c master/drain/connection.c master/drain/halfopen.c \
-	master/drain/inhand.c master/trap/bind.c master/trap/caller.c
+	master/drain/hold.c master/drain/inhand.c master/drain/kept.c \
+	master/trap/bind.c master/trap/caller.c porter/carried.c
 ifeq ($(SYSTEM)$(PORTABLE),Linux)
 SRC = $(filter-out $(STANDIN),$(EVERY))
 else
@@ -103,6 +107,7 @@ UNIT_event = base/event.c base/text.c ipc.c
 UNIT_passfd = base/passfd.c
 UNIT_parse = base/parse.c base/text.c base/usage.c base/log.c base/out.c
 UNIT_timers = base/timers.c
+UNIT_http1 = base/http1.c
 UNIT_poller = $(filter base/poller%,$(SRC))
 UNIT_address = master/socket/address.c base/parse.c
 UNIT_group = $(filter master/socket/group.c master/socket/steer%,$(SRC))
@@ -122,6 +127,7 @@ UNIT_json = master/node/json.c
 UNIT_words = master/node/words.c master/node/json.c base/pile.c base/text.c \
 	ipc.c
 UNIT_inhand = master/drain/inhand.c
+UNIT_hold = master/drain/hold.c master/drain/inhand.c
 UNIT_family = $(filter master/worker/family% base/proc.c,$(SRC))
 UNIT_worker = master/worker/worker.c base/parse.c
 UNIT_steering = master/steering.c master/worker/pool.c base/log.c base/text.c \
@@ -148,18 +154,19 @@ check-asan: servers
 		build-asan/crr tools
 	CRR=$(CURDIR)/build-asan/crr BUILD=$(CURDIR)/build-asan test/run
 
-# Fuzzes both parsers of what others send, each for FUZZ_SECONDS; make -j2 runs
+# Fuzzes the parsers of what others send, each for FUZZ_SECONDS; make -j2 runs
 # them at the same time. New inputs go to $B/fuzz; test/corpus has the ones that
 # are worth keeping.
 FUZZ_SECONDS ?= 30
 FUZZ_CFLAGS = -O1 -g -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
 FUZZ_frame = ipc.c base/event.c base/text.c $(BUS)
+FUZZ_http1 = base/http1.c
 FUZZ_json = $(UNIT_words)
 
-fuzz: fuzz-frame fuzz-json
+fuzz: fuzz-frame fuzz-http1 fuzz-json
 
-.SECONDARY: $B/fuzz/frame $B/fuzz/json
+.SECONDARY: $B/fuzz/frame $B/fuzz/http1 $B/fuzz/json
 
 fuzz-%: $B/fuzz/%
 	@mkdir -p $B/fuzz/new.$*

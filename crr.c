@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "client/client.h"
 #include "master/master.h"
+#include "porter/porter.h"
 
 static int	show_help(int, char **);
 
@@ -88,6 +89,9 @@ main(int argc, char **argv)
 	const struct role *role;
 
 	open_standard_fds();
+	/* The master's, never a user's: its name is all of its arguments. */
+	if (argc == 1 && strcmp(argv[0], "porter") == 0)
+		return porter_main(argc, argv);
 	if (argc < 2)
 		usage_show(NULL, 2);
 	if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)

@@ -25,6 +25,7 @@ find_timeout(const struct master *m)
 	timers_sooner(&next_ms, steering_next(&m->steering));
 	timers_sooner(&next_ms, clients_next(&m->clients));
 	timers_sooner(&next_ms, post_next(&m->post));
+	timers_sooner(&next_ms, m->porter_ms);
 	if (next_ms == 0)
 		return -1;
 	now_ms = clock_now();
@@ -64,6 +65,9 @@ act_on_workers(struct master *m, int64_t now_ms)
 			break;
 		case SOURCE_NOTIFY:
 			ready_notified(m, now_ms);
+			break;
+		case SOURCE_PORTER:
+			supervise_porter(m, now_ms);
 			break;
 		case SOURCE_SIGNAL:
 		case SOURCE_CONTROL:

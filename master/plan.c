@@ -58,6 +58,7 @@ static const struct plan defaults = {
 		.start_timeout_ms = 60000,
 		.soak_ms = 1000,
 		.drain_ms = 10000,
+		.idle_ms = 1000,
 		.stop_timeout_ms = 30000,
 	},
 };
@@ -189,6 +190,19 @@ read_queue(struct plan *plan, const char *text)
 }
 
 static void
+read_handoff(struct plan *plan, const char *text)
+{
+	if (strcmp(text, "local") == 0)
+		plan->handoff = PLAN_HANDOFF_LOCAL;
+	else if (strcmp(text, "any") == 0)
+		plan->handoff = PLAN_HANDOFF_ANY;
+	else if (strcmp(text, "off") == 0)
+		plan->handoff = PLAN_HANDOFF_OFF;
+	else
+		fatalx(2, "--handoff %s: give local, any or off", text);
+}
+
+static void
 read_group(struct launch *launch, const char *name)
 {
 	const struct group *gr;
@@ -250,6 +264,8 @@ static const struct run_option options[] = {
 	{ "wait", 0, TIME, .place = PLAN(rules.wait_ms) },
 	{ "surge", 0, OWN, .read = read_surge },
 	{ "drain", 0, TIME, .place = PLAN(rules.drain_ms) },
+	{ "idle", 0, TIME, .place = PLAN(rules.idle_ms) },
+	{ "handoff", 0, OWN, .read = read_handoff },
 	{ "stop-signal", 0, OWN, .read = read_stop_signal },
 	{ "stop-timeout", 0, TIME, .place = PLAN(rules.stop_timeout_ms) },
 	{ "hang", 0, TIME, .place = PLAN(rules.hang_ms) },

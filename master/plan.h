@@ -24,6 +24,13 @@ enum {
 	PLAN_INHERITED_FIRST = LAUNCH_HANDED_FIRST,	/* LISTEN_FDS */
 };
 
+/* Whose kept connections have their next request handed on: --handoff. */
+enum plan_handoff {
+	PLAN_HANDOFF_LOCAL,		/* clients' of this machine */
+	PLAN_HANDOFF_ANY,
+	PLAN_HANDOFF_OFF,
+};
+
 struct plan {
 	struct launch launch;
 	struct worker_rules rules;	/* as asked; the pool's copy is used */
@@ -35,6 +42,7 @@ struct plan {
 	char	*inherited;		/* their LISTEN_FDNAMES, or NULL */
 	bool	 share;			/* catch bind(2) where that is
 					   possible */
+	enum plan_handoff handoff;
 	bool	 shared_queue;		/* one queue for all workers */
 	char	 name[NAME_MAX + 1];	/* of the master; "": by path alone */
 	uint64_t retain;		/* bytes of the bus's values; 0: none */

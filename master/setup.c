@@ -238,6 +238,7 @@ setup_begin(struct master *m)
 	m->post.bus = &m->bus;
 	m->post.pool = &m->pool;
 	steering_init(&m->steering, &m->pool, &m->listeners);
+	handoff_init(&m->handoff, &m->plan.launch);
 	if (pool_init(&m->pool, &plan->launch, &plan->rules,
 	    plan->launch.workers, plan->surge) == -1)
 		fatal(1, "workers");
@@ -251,6 +252,7 @@ setup_end(struct master *m)
 	pool_free(&m->pool);
 	family_end(&m->family);
 	steering_free(&m->steering);
+	handoff_end(&m->handoff);
 	poller_free(m->poller);
 	bus_free(&m->bus);
 	cluster_free(&m->cluster);

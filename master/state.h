@@ -11,6 +11,7 @@
 #include "master/clients.h"
 #include "master/control/control.h"
 #include "master/drain/halfopen.h"
+#include "master/drain/handoff.h"
 #include "master/node/cluster.h"
 #include "master/plan.h"
 #include "master/post.h"
@@ -29,6 +30,7 @@ enum source {
 	SOURCE_TRAP,			/* calls of its (the same) */
 	SOURCE_NODE,			/* Node's channel (the same) */
 	SOURCE_CONN,			/* a connection (struct conn) */
+	SOURCE_PORTER,			/* what it says (struct master) */
 };
 
 /* How far the master has come. */
@@ -61,6 +63,8 @@ struct master {
 	struct reload reload;
 	struct orders orders;
 	struct handshakes handshakes;
+	struct handoff handoff;
+	int64_t	 porter_ms;		/* when handoff_turn is due; 0 */
 	struct control control;
 	struct clients clients;
 	struct bus bus;

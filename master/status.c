@@ -127,7 +127,7 @@ send_worker(struct conn *c, uint32_t id, const struct worker *w,
     int64_t now_ms)
 {
 	unsigned char buf[56 + WORKER_ENDED_MAX];
-	struct drain_counts counts = { 0, 0, 0 };
+	struct drain_counts counts = { 0 };
 	int64_t next_ms = 0;
 
 	if (w->drain != NULL)

@@ -78,6 +78,16 @@ hint_at_daemon(const struct worker *w, int wstatus)
 		    "have it stay in the foreground", w->id);
 }
 
+/* What was held of it goes on without it. */
+static void
+end_drain(struct worker *w, int64_t now_ms)
+{
+	if (w->drain != NULL)
+		drain_end(w->drain, now_ms);
+	drain_free(w->drain);
+	w->drain = NULL;
+}
+
 static void
 note_end(struct master *m, struct worker *w, int wstatus, int64_t now_ms)
 {
@@ -88,6 +98,7 @@ note_end(struct master *m, struct worker *w, int wstatus, int64_t now_ms)
 	supervise_birth(m, w, now_ms);
 	nodes_leave(m, w, now_ms);
 	poller_forget(m->poller, w->process.birth_fd, w);
+	end_drain(w, now_ms);
 	worker_ended(w, wstatus, &m->pool.rules, now_ms);
 	listeners_release(&m->listeners, w->seat, true);
 	/* It may have shut its listening socket down, which is ours too. */
@@ -200,6 +211,21 @@ end_rest(struct master *m, struct worker *w, int64_t now_ms)
 	w->rest_ms = now_ms + WORKER_KILL_AGAIN;
 }
 
+static struct drain *
+begin_drain(struct master *m, struct worker *w, int64_t now_ms)
+{
+	const struct drain_rules rules = {
+		.limit_ms = w->deadline_ms - now_ms,
+		.idle_ms = m->pool.rules.idle_ms,
+		.handoff = m->plan.handoff == PLAN_HANDOFF_OFF ? NULL :
+		    &m->handoff,
+		.any = m->plan.handoff == PLAN_HANDOFF_ANY,
+	};
+
+	return drain_begin(&w->process, &m->family, &m->listeners, w->seat,
+	    &m->handshakes, &rules, now_ms);
+}
+
 /*
  * Not before it has been steered away, in the turn after it began; a seat that
  * is still steered to will be served by its successor.
@@ -208,11 +234,18 @@ static void
 look_at_drain(struct master *m, struct worker *w, int64_t now_ms)
 {
 	if (w->drain == NULL)
-		w->drain = drain_begin(&w->process, &m->family, &m->listeners,
-		    w->seat, &m->handshakes, w->deadline_ms - now_ms, now_ms);
+		w->drain = begin_drain(m, w, now_ms);
 	if (w->drain == NULL || m->listeners.steered[w->seat] ||
 	    drain_look(w->drain, &m->listeners, now_ms))
 		worker_step(w, WORKER_DRAINED, &m->pool.rules, now_ms);
+}
+
+/* What is held stays so until the worker has gone. */
+static void
+look_at_stopping(struct master *m, struct worker *w, int64_t now_ms)
+{
+	if (w->drain != NULL)
+		drain_look(w->drain, &m->listeners, now_ms);
 }
 
 static void
@@ -234,6 +267,8 @@ meet_deadline(struct master *m, struct worker *w, int64_t now_ms)
 	}
 	if (w->state == WORKER_DRAINING)
 		look_at_drain(m, w, now_ms);
+	else
+		look_at_stopping(m, w, now_ms);
 	goodbye_ms = nodes_goodbye_at(m, w);
 	if (goodbye_ms != 0 && goodbye_ms <= now_ms)
 		nodes_say_goodbye(m, w);
@@ -245,12 +280,54 @@ set_timer(struct master *m, struct worker *w)
 	int64_t next_ms = worker_deadline(w);
 
 	if (w->rest_ms == 0) {
-		if (w->state == WORKER_DRAINING)
-			timers_sooner(&next_ms, w->drain == NULL ?
-			    w->since_ms : drain_next(w->drain));
+		if (w->drain != NULL)
+			timers_sooner(&next_ms, drain_next(w->drain));
+		else if (w->state == WORKER_DRAINING)
+			timers_sooner(&next_ms, w->since_ms);
 		timers_sooner(&next_ms, nodes_goodbye_at(m, w));
 	}
 	timers_set(&m->timers, &w->timer, next_ms);
+}
+
+/* Whose connection it is, the drains know. */
+static void
+note_reply(struct master *m, const struct porting_reply *reply, int64_t now_ms)
+{
+	struct worker *w;
+	int i;
+
+	if (reply->news != PORTING_TAKEN && reply->news != PORTING_REFUSED)
+		return;
+	for (i = 0; i < m->pool.nseats; i++) {
+		w = m->pool.seat[i];
+		if (w->drain != NULL && drain_reply(w->drain, reply->id,
+		    reply->news == PORTING_TAKEN, now_ms))
+			return;
+	}
+}
+
+void
+supervise_porter(struct master *m, int64_t now_ms)
+{
+	struct porting_reply reply;
+	int fd = m->handoff.fd;
+
+	while (handoff_hear(&m->handoff, &reply))
+		note_reply(m, &reply, now_ms);
+	if (m->handoff.fd != fd)
+		poller_forget(m->poller, fd, m);
+}
+
+static void
+settle_porter(struct master *m, int64_t now_ms)
+{
+	int fd = m->handoff.fd;
+
+	m->porter_ms = handoff_turn(&m->handoff, now_ms);
+	if (m->handoff.fd == -1)
+		poller_forget(m->poller, fd, m);
+	else if (poller_watch(m->poller, fd, POLLIN, SOURCE_PORTER, m) == -1)
+		log_warn("the porter can't be watched");
 }
 
 /* Each worker once: what is due again at once is for the next turn. */
@@ -292,10 +369,8 @@ settle_worker(struct master *m, struct worker *w, int64_t now_ms)
 	if (!m->life.been_ready && !m->pool.stopping &&
 	    w->state == WORKER_BACKOFF)
 		fail_start(m, w, now_ms);
-	if (w->state != WORKER_DRAINING) {
-		drain_free(w->drain);
-		w->drain = NULL;
-	}
+	if (w->drain != NULL && w->state != WORKER_DRAINING)
+		drain_stopping(w->drain, now_ms);
 	set_timer(m, w);
 }
 
@@ -304,6 +379,7 @@ supervise_settle(struct master *m, int64_t now_ms)
 {
 	struct worker *w;
 
+	settle_porter(m, now_ms);
 	while ((w = pool_take_changed(&m->pool)) != NULL) {
 		order_note(m);
 		settle_worker(m, w, now_ms);

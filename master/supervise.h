@@ -27,4 +27,7 @@ void	 supervise_deadlines(struct master *m, int64_t now_ms);
  */
 void	 supervise_settle(struct master *m, int64_t now_ms);
 
+/* The porter has said something, or has ended. */
+void	 supervise_porter(struct master *m, int64_t now_ms);
+
 #endif

@@ -6,7 +6,7 @@
 load helper
 
 UNITS="address bus channel claim clients conn event family group"
-UNITS="$UNITS inhand ipc json listener parse passfd pile poller post"
+UNITS="$UNITS hold http1 inhand ipc json listener parse passfd pile poller post"
 UNITS="$UNITS reload steering timers trap words worker"
 
 unit() {
@@ -125,4 +125,12 @@ unit() {
 
 @test "workers (unit)" {
 	unit worker
+}
+
+@test "HTTP/1, as much of it as is read (unit)" {
+	unit http1
+}
+
+@test "what is held and handed on, by a random scheduler (unit)" {
+	unit hold
 }

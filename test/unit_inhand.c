@@ -1,11 +1,12 @@
-/* What a connection has in hand, from look to look, and what is done then. */
+/* What a connection has in hand, from look to look, and how long the stop
+ * signal waits for it. */
 #include <stdint.h>
 #include <stdio.h>
 
 #include "master/drain/inhand.h"
 #include "test/tap.h"
 
-enum { LIMIT_MS = 10000 };
+enum { LIMIT_MS = 10000, IDLE_MS = 1000, QUIET_MS = 1250 };
 
 static struct inhand h;
 static struct inhand_seen s;
@@ -30,26 +31,12 @@ look(uint64_t received, unsigned received_ms, uint64_t sent, unsigned sent_ms)
 	state = inhand_look(&h, &s);
 }
 
-static enum inhand_deed
-decide(int64_t drained_ms)
+static bool
+waits(int64_t drained_ms, bool strict)
 {
-	return inhand_decide(&h, &s, state, drained_ms, LIMIT_MS);
-}
+	const struct inhand_drain d = { drained_ms, LIMIT_MS, IDLE_MS };
 
-static void
-do_decided(int64_t drained_ms)
-{
-	inhand_done(&h, decide(drained_ms), drained_ms);
-}
-
-/* Seen each time with the next request in hand. */
-static void
-rounds(int n)
-{
-	uint64_t i;
-
-	for (i = 1; i <= (uint64_t)n + 2; i++)
-		look(100 * i, 8, 200 * (i - 1), 12);
+	return inhand_waits(&h, &s, state, &d, strict);
 }
 
 static void
@@ -58,14 +45,20 @@ judged(void)
 	begin();
 	look(0, 5, 0, 5);
 	ok(state == INHAND_SILENT, "no byte yet: silent");
-	ok(decide(LIMIT_MS / 2 - 1) == INHAND_WAIT &&
-	    decide(LIMIT_MS / 2) == INHAND_END,
-	    "a silent one is ended after half of the drain");
+	ok(waits(LIMIT_MS / 2 - 1, false) && !waits(LIMIT_MS / 2, true),
+	    "a silent one is waited for until half of the drain");
+
+	begin();
+	look(0, 9000, 10, QUIET_MS - 1);
+	ok(state == INHAND_ANSWERED && waits(1, false),
+	    "the server alone has spoken: answered");
+	look(0, 9000, 10, QUIET_MS);
+	ok(!waits(1, true), "… and idle when it has been quiet");
 
 	begin();
 	look(100, 20, 0, 500);
-	ok(state == INHAND_BUSY && decide(5000) == INHAND_WAIT,
-	    "a first request: busy, and waited for");
+	ok(state == INHAND_BUSY && waits(LIMIT_MS, false),
+	    "a first request: busy, and waited for to the end");
 	look(100, 120, 200, 20);
 	ok(state == INHAND_ANSWERED, "sent later than received: answered");
 	s.unread = 1;
@@ -88,80 +81,51 @@ static void
 idle(void)
 {
 	begin();
-	look(100, 140, 200, 99);
-	ok(decide(1) == INHAND_WAIT, "idle for 99 ms: waited for");
-	look(100, 141, 200, 100);
-	ok(decide(1) == INHAND_END, "idle for 100 ms: ended");
-	do_decided(1);
-	ok(inhand_waits(&h, state, 500) &&
-	    !inhand_waits(&h, state, 1 + INHAND_ENDED_MS),
-	    "its server has half a second to notice");
+	look(100, 3000, 200, QUIET_MS - 1);
+	ok(waits(1, false), "a pause of a second and a quarter: waited for");
+	look(100, 3001, 200, QUIET_MS);
+	ok(!waits(1, true), "… and after it idle");
 
 	begin();
-	look(100, 400, 200, 100);
-	ok(decide(1) == INHAND_WAIT, "an answer that took 300 ms may go on");
-	look(100, 900, 200, 600);
-	ok(decide(1) == INHAND_END, "… for twice as long");
+	s.tcp.rtt_us = 500000;
+	look(100, 3000, 200, 1999);
+	ok(waits(1, false), "four round trips are waited for");
+	look(100, 3001, 200, 2000);
+	ok(!waits(1, false), "… and no more");
 
 	begin();
-	look(100, 60, 200, 50);
-	look(100, 70, 300, 5);
-	look(100, 190, 300, 125);
-	ok(decide(1) == INHAND_WAIT, "one that has paused before has more time");
+	look(100, 960, 200, 950);
+	look(100, 970, 300, 5);
+	look(100, 2864, 300, 1899);
+	ok(waits(1, false), "one that has paused before has twice as long");
+	look(100, 2865, 300, 1900);
+	ok(!waits(1, false), "… and no more");
 }
 
 static void
-busy(void)
+late(void)
 {
 	begin();
-	rounds(1);
-	look(300, 24, 600, 4);
-	ok(decide(299) == INHAND_WAIT && decide(300) == INHAND_END,
-	    "a busy one is ended just after an answer, after 300 ms");
-	look(300, 29, 600, 9);
-	ok(decide(300) == INHAND_WAIT, "… not when its next request is near");
-
-	begin();
-	look(100, 24, 200, 4);
-	ok(decide(300) == INHAND_WAIT,
-	    "… not in its first request, whose answer may go on");
+	look(100, 30, 200, 20);
+	ok(waits(LIMIT_MS / 2 - 1, false) && !waits(LIMIT_MS / 2, false),
+	    "from half of the drain on, answered will do");
+	ok(waits(LIMIT_MS, true), "… not where it must be idle");
+	s.unacked = 1;
+	ok(waits(LIMIT_MS / 2, false), "… nor where a byte is not acknowledged");
 }
 
 static void
-gate(void)
+goes_on(void)
 {
 	begin();
-	rounds(2);
-	ok(decide(5000) == INHAND_WAIT, "two rounds: no gate");
-	rounds(3);
-	ok(decide(599) == INHAND_WAIT && decide(600) == INHAND_GATE,
-	    "no gap in three rounds: the next request is kept out");
-	do_decided(600);
-	ok(decide(605) == INHAND_WAIT, "the one in hand is waited for");
-	look(500, 30, 1000, 20);
-	ok(decide(640) == INHAND_END,
-	    "behind the gate an answered one is ended, late or not");
-
-	begin();
-	rounds(3);
-	do_decided(600);
-	ok(decide(2599) == INHAND_WAIT && decide(2600) == INHAND_OPEN,
-	    "an answer that takes 2 s may be an upload: the gate opens");
-	do_decided(2600);
-	ok(decide(4599) == INHAND_WAIT && decide(4600) == INHAND_GATE,
-	    "… for as long");
-
-	begin();
-	rounds(3);
-	look(600, 4, 800, 40);
-	ok(decide(5000) == INHAND_WAIT,
-	    "a request that comes in pieces is not cut short");
-	look(600, 20, 1000, 4);
-	look(700, 4, 1000, 20);
-	ok(decide(5000) == INHAND_GATE, "… but the next one, when it has come");
-	s.unread = 10;
-	look(700, 8, 1000, 24);
-	ok(decide(5000) == INHAND_WAIT, "… and has been read");
+	look(100, 8, 0, 12);
+	look(200, 8, 200, 12);
+	look(300, 8, 400, 12);
+	ok(h.rounds == 1, "a request after an answer is a round");
+	look(400, 4, 400, 40);
+	ok(h.sends, "a request that comes in pieces is known");
+	look(400, 20, 600, 4);
+	ok(!h.sends, "… until it is answered");
 }
 
 int
@@ -169,7 +133,7 @@ main(void)
 {
 	judged();
 	idle();
-	busy();
-	gate();
+	late();
+	goes_on();
 	return done();
 }

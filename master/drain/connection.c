@@ -2,13 +2,17 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
+#include "base/http1.h"
 #include "master/drain/connection.h"
+
+enum { LOOKS = 8 };			/* until the figures fit together */
 
 static unsigned
 port_of(const struct sockaddr_storage *ss)
@@ -31,34 +35,53 @@ came_by(int fd, const struct listeners *ls)
 	    listeners_have_port(ls, port_of(&ss));
 }
 
-static int
-read_figures(int fd, struct inhand_seen *seen)
+int
+connection_find(int fd, const struct listeners *ls, uint64_t *inode)
 {
-	int quickack = 0;
+	struct diag_tcp tcp;
+	struct stat st;
+
+	if (!came_by(fd, ls))
+		return 0;
+	if (diag_read(fd, &tcp) == -1 || tcp.state == DIAG_CLOSE ||
+	    tcp.state == DIAG_LISTEN)
+		return 0;
+	if (fstat(fd, &st) == -1)
+		return -1;
+	*inode = st.st_ino;
+	return 1;
+}
+
+static int
+read_figures(int fd, struct inhand_seen *seen, int *unread)
+{
+	return ioctl(fd, SIOCINQ, unread) == -1 ||
+	    diag_read(fd, &seen->tcp) == -1 ||
+	    ioctl(fd, SIOCOUTQNSD, &seen->unsent) == -1 ||
+	    ioctl(fd, SIOCOUTQ, &seen->unacked) == -1 ||
+	    ioctl(fd, SIOCINQ, &seen->unread) == -1 ? -1 : 0;
+}
+
+/* What lies in the queue must be what it was before the other figures. */
+int
+connection_look(int fd, struct inhand_seen *seen)
+{
+	int i, unread, quickack = 0;
 	socklen_t len = sizeof(quickack);
 
 	memset(seen, 0, sizeof(*seen));
-	if (diag_read(fd, &seen->tcp) == -1 ||
-	    ioctl(fd, SIOCINQ, &seen->unread) == -1 ||
-	    ioctl(fd, SIOCOUTQNSD, &seen->unsent) == -1 ||
-	    ioctl(fd, SIOCOUTQ, &seen->unacked) == -1)
+	for (i = 0; i < LOOKS; i++) {
+		if (read_figures(fd, seen, &unread) == -1)
+			return -1;
+		if (unread == seen->unread)
+			break;
+	}
+	if (i == LOOKS) {
+		errno = EAGAIN;
 		return -1;
+	}
 	if (getsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &quickack, &len) == 0)
 		seen->prompt = quickack == 0;
-	return 0;
-}
-
-int
-connection_look(int fd, const struct listeners *ls, uint64_t *inode,
-    struct inhand_seen *seen)
-{
-	struct stat st;
-
-	if (!came_by(fd, ls) || fstat(fd, &st) == -1 ||
-	    read_figures(fd, seen) == -1 || seen->tcp.state == DIAG_CLOSE ||
-	    seen->tcp.state == DIAG_LISTEN)
-		return -1;
-	*inode = st.st_ino;
 	return 0;
 }
 
@@ -72,57 +95,67 @@ connection_convert(const struct diag_socket *socket, struct inhand_seen *seen)
 	seen->unacked = (int)socket->unacked;
 }
 
-/* Only bare acknowledgements and FINs pass. The client sends again what a
- * filter drops, as if it had been lost on its way. */
-static int
-close_gate(int fd)
+int
+connection_marks(int fd, int *mark, int *raised)
 {
-	enum { HEADER_LENGTH = 12 };	/* TCP's, in words, upper 4 bits */
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, HEADER_LENGTH),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xf0),
-		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 2),
-		BPF_STMT(BPF_MISC | BPF_TAX, 0),
-		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_X, 0, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-	};
-	const struct sock_fprog prog = {
-		.len = sizeof(code) / sizeof(code[0]),
-		.filter = code,
-	};
-	socklen_t len = 0;
+	socklen_t len = sizeof(*mark);
+	int buffer;
 
-	/* The server's own, if it has one, stays. */
-	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len) == -1 ||
-	    len != 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, mark, &len) == -1 ||
+	    getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, &len) == -1)
 		return -1;
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
-	    sizeof(prog));
-}
-
-static int
-open_gate(int fd)
-{
-	int unused = 0;
-
-	return setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused,
-	    sizeof(unused));
+	*raised = buffer / 2 < HOLD_MARK ? buffer / 2 : HOLD_MARK;
+	return 0;
 }
 
 int
-connection_do(int fd, enum inhand_deed deed)
+connection_set_mark(int fd, int mark)
 {
-	switch (deed) {
-	case INHAND_WAIT:
+	return setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof(mark));
+}
+
+bool
+connection_is_awake(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags != -1 && (flags & O_NONBLOCK) != 0;
+}
+
+enum hold_verdict
+connection_judge(int fd, size_t n, uint64_t *total, bool *unsafe)
+{
+	static char bytes[HOLD_MARK];
+	struct http1_request r;
+	enum http1_verdict v;
+	ssize_t got;
+
+	*total = 0;
+	*unsafe = true;
+	if (n > sizeof(bytes))
+		n = sizeof(bytes);
+	got = recv(fd, bytes, n, MSG_PEEK | MSG_DONTWAIT);
+	if (got <= 0)
+		return HOLD_IS_OTHER;
+	memset(&r, 0, sizeof(r));
+	v = http1_request(bytes, (size_t)got, &r);
+	*total = r.total;
+	*unsafe = !r.repeatable;
+	switch (v) {
+	case HTTP1_WHOLE:
+		return (size_t)got == n ? HOLD_IS_WHOLE : HOLD_IS_PART;
+	case HTTP1_PART:
+		return HOLD_IS_PART;
+	case HTTP1_ODD:
+		return HOLD_IS_ODD;
+	case HTTP1_OTHER:
 		break;
-	case INHAND_GATE:
-		return close_gate(fd);
-	case INHAND_OPEN:
-		return open_gate(fd);
-	case INHAND_END:
-		return shutdown(fd, SHUT_RD);
 	}
-	return 0;
+	return HOLD_IS_OTHER;
+}
+
+void
+connection_end(int fd)
+{
+	shutdown(fd, SHUT_RD);
 }

@@ -1,22 +1,32 @@
 /*
  * One connection of a worker, by a duplicate of its descriptor: what the kernel
- * tells of it, and what is done to it. Decides nothing: inhand does. Linux.
+ * tells of it, and what is done to it. Decides nothing: inhand and hold do.
+ * Linux.
  */
 #ifndef MASTER_DRAIN_CONNECTION_H
 #define MASTER_DRAIN_CONNECTION_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "master/drain/hold.h"
 #include "master/drain/inhand.h"
 #include "master/socket/diag.h"
 #include "master/socket/listener.h"
 
 /*
- * Read what inhand judges, and the socket's inode. Returns 0, or -1 where fd
- * is not an open TCP connection that came in by one of the listeners.
+ * Find a socket's inode. Returns 1 for an open TCP connection that came in by
+ * one of the listeners, 0 for anything else, or -1 and errno where that can't
+ * be told.
  */
-int	 connection_look(int fd, const struct listeners *ls, uint64_t *inode,
-	    struct inhand_seen *seen);
+int	 connection_find(int fd, const struct listeners *ls, uint64_t *inode);
+
+/*
+ * Read what inhand and hold judge. Returns 0, or -1 and errno; EAGAIN: bytes
+ * come and go so fast that the figures don't fit together.
+ */
+int	 connection_look(int fd, struct inhand_seen *seen);
 
 /* Make what inhand judges from the kernel's list, which does not tell whether
  * the last answer was prompt. */
@@ -24,10 +34,22 @@ void	 connection_convert(const struct diag_socket *socket,
 	    struct inhand_seen *seen);
 
 /*
- * Do what inhand has decided: let only acknowledgements and FINs in, let
- * everything in again, or end the side that receives. Returns 0, or -1 where
- * that is not possible (such as a server that has a filter of its own).
+ * Read the mark below which the kernel wakes nobody (SO_RCVLOWAT), and the one
+ * to raise it to: HOLD_MARK, or half of the receive buffer where that is less,
+ * as where the server has set one. Returns 0 or -1 and errno.
  */
-int	 connection_do(int fd, enum inhand_deed deed);
+int	 connection_marks(int fd, int *mark, int *raised);
+
+int	 connection_set_mark(int fd, int mark);
+
+/* Nobody who reads it sleeps in the call itself: it has O_NONBLOCK. */
+bool	 connection_is_awake(int fd);
+
+/* Judge the n bytes in its queue. *total and *unsafe are hold_judged's. */
+enum hold_verdict connection_judge(int fd, size_t n, uint64_t *total,
+	    bool *unsafe);
+
+/* End the side that receives, for a server that waits for its client to. */
+void	 connection_end(int fd);
 
 #endif

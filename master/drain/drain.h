@@ -20,25 +20,38 @@ struct drain;
 struct drain_counts {
 	unsigned connections;		/* open ones */
 	unsigned in_hand;		/* of these, with a request or a part of
-					   an answer in flight */
+					   an answer in flight, or not idle */
+	unsigned held;			/* of these, whose next request the
+					   worker does not get to know of */
+	unsigned waiting;		/* that the stop signal waits for */
+	unsigned waiting_old;		/* of these, that were there when the
+					   drain began */
 	unsigned queued;		/* not accepted yet */
+};
+
+struct drain_rules {
+	int64_t	 limit_ms;		/* that it may take: --drain */
+	int64_t	 idle_ms;		/* of quiet: --idle */
+	struct handoff *handoff;	/* NULL: nothing is handed on */
+	bool	 any;			/* other machines' requests, too */
 };
 
 /*
  * Begin to drain a worker when connections have been steered away from its
- * seat. The drain may take limit_ms at most. Keeps p, whose leader is not
- * waited for meanwhile, family and handshakes. Returns NULL with ENOMEM; the
- * caller frees the drain by drain_free.
+ * seat. Keeps p, whose leader is not waited for meanwhile, family, handshakes
+ * and handoff. Returns NULL with ENOMEM; the caller frees the drain by
+ * drain_free.
  */
 struct drain *drain_begin(const struct process *p, struct family *family,
 	    const struct listeners *ls, int seat, struct handshakes *handshakes,
-	    int64_t limit_ms, int64_t now_ms);
+	    const struct drain_rules *rules, int64_t now_ms);
 
 /*
- * Look at the next 256 of the worker's descriptors, and end what is idle; at
- * the beginning of a pass also look at queues and handshakes and list the
- * worker's processes. Does nothing before drain_next. Returns true when
- * nothing has been in hand for two passes.
+ * Look at the next 256 of the worker's descriptors, and at all connections
+ * that are held; at the beginning of a pass also look at queues and handshakes
+ * and list the worker's processes. Does nothing before drain_next. Returns true
+ * when nothing has been in hand for two passes: the time for the stop signal.
+ * May be called afterwards, as long as the worker lives.
  */
 bool	 drain_look(struct drain *d, const struct listeners *ls,
 	    int64_t now_ms);
@@ -49,7 +62,23 @@ int64_t	 drain_next(const struct drain *d);
 /* What the last complete pass has found; zeros before there was one. */
 struct drain_counts drain_counts(const struct drain *d);
 
-/* End a drain where it stands. NULL is ignored. */
+/* Nothing is in hand of what was there when the drain began, as far as was
+ * seen; what has come since may be. */
+bool	 drain_only_new(const struct drain *d);
+
+/* The stop signal has been sent: what is held stays so, nothing more is. */
+void	 drain_stopping(struct drain *d, int64_t now_ms);
+
+/* The porter has taken a connection's request, or not. Returns false if the
+ * connection is not of this drain. */
+bool	 drain_reply(struct drain *d, uint64_t inode, bool taken,
+	    int64_t now_ms);
+
+/* The worker has gone: pass on what is held and may be handed on, and close
+ * the rest. */
+void	 drain_end(struct drain *d, int64_t now_ms);
+
+/* End a drain where it stands: what is held is given back. NULL is ignored. */
 void	 drain_free(struct drain *d);
 
 #endif

@@ -26,9 +26,10 @@ copy_info(struct diag_tcp *tcp, const struct tcp_info *info)
 	tcp->sent_ms = info->tcpi_last_data_sent;
 	tcp->received_ms = info->tcpi_last_data_recv;
 	tcp->acked_ms = info->tcpi_last_ack_recv;
-	tcp->sent = info->tcpi_bytes_sent;
+	tcp->sent = info->tcpi_bytes_sent - info->tcpi_bytes_retrans;
 	tcp->received = info->tcpi_bytes_received;
 	tcp->unsent = info->tcpi_notsent_bytes;
+	tcp->rtt_us = info->tcpi_rtt;
 }
 
 int

@@ -25,6 +25,7 @@ struct diag_tcp {
 	unsigned acked_ms;		/* since the last acknowledgement */
 	uint64_t sent, received;	/* bytes, from the beginning */
 	unsigned unsent;		/* bytes not given to the network yet */
+	unsigned rtt_us;		/* round-trip time, smoothed */
 };
 
 struct diag_socket {

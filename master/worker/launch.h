@@ -58,6 +58,8 @@ struct worker_rules {
 	int64_t	 soak_ms;		/* ready, before others are replaced */
 	int64_t	 wait_ms;		/* between two replacements */
 	int64_t	 drain_ms;		/* 0: no drain */
+	int64_t	 idle_ms;		/* of quiet, after which a connection
+					   is idle */
 	int64_t	 stop_timeout_ms;	/* from stop_signal to SIGKILL */
 	int64_t	 hang_ms;		/* without accept(2), to SIGKILL; 0:
 					   never killed for that */

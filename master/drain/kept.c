@@ -1,0 +1,228 @@
+#include <unistd.h>
+
+#include "master/drain/connection.h"
+#include "master/drain/handoff.h"
+#include "master/drain/kept.h"
+
+/* While the master has the duplicate, the worker's close sends no FIN: it is
+ * kept only while the worker may not know of what comes. */
+static bool
+is_held(const struct kept *k)
+{
+	switch (k->hold.phase) {
+	case HOLD_RAISED:
+	case HOLD_WAITING:
+	case HOLD_GIVEN:
+	case HOLD_TAKEN:
+		return true;
+	case HOLD_FREE:
+	case HOLD_NEVER:
+		break;
+	}
+	return false;
+}
+
+static void
+close_fd(struct kept *k)
+{
+	if (k->fd != -1)
+		close(k->fd);
+	k->fd = -1;
+}
+
+static void
+find_rights(struct kept *k, int fd, const struct kept_rules *rules)
+{
+	if (k->known)
+		return;
+	k->known = true;
+	k->local = handoff_is_local(fd);
+	k->may = rules->handoff != NULL && handoff_may(fd, rules->any);
+}
+
+static struct hold_rights
+now_right(struct kept *k, int fd, const struct inhand_seen *seen,
+    const struct kept_rules *rules)
+{
+	struct hold_rights rights = { .take = k->may, .worker = true };
+	bool awake = connection_is_awake(fd);
+
+	if (!awake)
+		k->hold.timid = true;
+	rights.raise = awake && !rules->ends &&
+	    (!k->hold.timid || seen->unread == 0);
+	return rights;
+}
+
+/* Raise, then look: what was there before may have woken the worker. */
+static void
+raise_mark(struct kept *k, int fd, const struct kept_rules *rules)
+{
+	struct inhand_seen seen;
+
+	if (k->mark == 0 && connection_marks(fd, &k->mark, &k->raised) == -1)
+		return;
+	if (connection_set_mark(fd, k->raised) == -1)
+		return;
+	if (connection_look(fd, &seen) == -1 ||
+	    hold_raised(&k->hold, &seen, rules->now_ms) == HOLD_LOWER)
+		connection_set_mark(fd, k->mark);
+}
+
+static void
+take(struct kept *k, int fd, const struct kept_rules *rules)
+{
+	const struct porting_order order = {
+		.id = k->inode,
+		.mode = PORTING_TAKE,
+		.length = (uint32_t)k->hold.waiting,
+		.local = k->local,
+	};
+
+	if (handoff_send(rules->handoff, fd, &order) == 0)
+		return;
+	hold_refused(&k->hold, rules->now_ms);
+	connection_set_mark(fd, k->mark);
+}
+
+static void
+judge(struct kept *k, int fd, const struct kept_rules *rules)
+{
+	uint64_t total;
+	bool unsafe;
+	enum hold_verdict verdict = connection_judge(fd,
+	    (size_t)k->hold.waiting, &total, &unsafe);
+
+	k->spoke_http = k->spoke_http || verdict != HOLD_IS_OTHER;
+	if (hold_judged(&k->hold, verdict, total, unsafe, rules->now_ms) ==
+	    HOLD_LOWER)
+		connection_set_mark(fd, k->mark);
+}
+
+static void
+do_deed(struct kept *k, int fd, enum hold_deed deed,
+    const struct kept_rules *rules)
+{
+	switch (deed) {
+	case HOLD_NOTHING:
+		break;
+	case HOLD_RAISE:
+		raise_mark(k, fd, rules);
+		break;
+	case HOLD_LOWER:
+		connection_set_mark(fd, k->mark);
+		break;
+	case HOLD_JUDGE:
+		judge(k, fd, rules);
+		break;
+	case HOLD_TAKE:
+		take(k, fd, rules);
+		break;
+	}
+}
+
+static bool
+find_waits(const struct kept *k, const struct inhand_seen *seen,
+    const struct inhand_drain *drain)
+{
+	const struct hold *h = &k->hold;
+	bool strict = !h->other && (k->hand.paused_ms > 0 ||
+	    (k->spoke_http && h->unsafe));
+
+	if (h->phase == HOLD_TAKEN)
+		return false;
+	if (h->phase == HOLD_WAITING || h->phase == HOLD_GIVEN)
+		return true;
+	return inhand_waits(&k->hand, seen, k->state, drain, strict);
+}
+
+static void
+look_at(struct kept *k, int fd, const struct kept_rules *rules)
+{
+	struct inhand_seen seen;
+	enum hold_deed deed;
+
+	if (connection_look(fd, &seen) == -1) {
+		k->waits = true;
+		return;
+	}
+	k->state = inhand_look(&k->hand, &seen);
+	find_rights(k, fd, rules);
+	if (k->hold.rests && inhand_is_idle(&k->hand, &seen, k->state,
+	    &rules->drain))
+		k->hold.rests = false;
+	deed = hold_look(&k->hold, &seen, &k->hand, k->state,
+	    now_right(k, fd, &seen, rules), rules->now_ms);
+	do_deed(k, fd, deed, rules);
+	k->waits = find_waits(k, &seen, &rules->drain);
+}
+
+void
+kept_look(struct kept *k, int fd, const struct kept_rules *rules)
+{
+	if (k->hold.phase == HOLD_TAKEN)
+		k->waits = false;
+	else
+		look_at(k, fd, rules);
+	if (k->fd == fd && !is_held(k))
+		k->fd = -1;
+	else if (k->fd == -1 && is_held(k) && k->hold.phase != HOLD_TAKEN)
+		k->fd = fd;
+	if (k->fd != fd)
+		close(fd);
+}
+
+void
+kept_look_again(struct kept *k, const struct kept_rules *rules)
+{
+	if (k->fd != -1)
+		kept_look(k, k->fd, rules);
+}
+
+int64_t
+kept_next(const struct kept *k, int64_t now_ms)
+{
+	return k->fd == -1 ? 0 : hold_next(&k->hold, now_ms);
+}
+
+void
+kept_replied(struct kept *k, bool taken, int64_t now_ms)
+{
+	if (k->hold.phase != HOLD_TAKEN || k->fd == -1)
+		return;
+	if (!taken) {
+		hold_refused(&k->hold, now_ms);
+		connection_set_mark(k->fd, k->mark);
+	}
+	close_fd(k);
+}
+
+static bool
+can_be_watched(const struct kept *k)
+{
+	return k->may && hold_is_proven(&k->hold) &&
+	    (k->hold.phase == HOLD_RAISED || k->hold.phase == HOLD_WAITING);
+}
+
+void
+kept_end(struct kept *k, const struct kept_rules *rules)
+{
+	const struct porting_order order = {
+		.id = k->inode,
+		.mode = PORTING_WATCH,
+		.quiet_ms = rules->drain.idle_ms,
+		.local = k->local,
+	};
+
+	if (k->fd != -1 && can_be_watched(k))
+		handoff_send(rules->handoff, k->fd, &order);
+	close_fd(k);
+}
+
+void
+kept_release(struct kept *k)
+{
+	if (k->fd != -1 && k->hold.phase != HOLD_TAKEN)
+		connection_set_mark(k->fd, k->mark);
+	close_fd(k);
+}
