@@ -218,7 +218,9 @@ enum crr_listener {			/* type of a listener */
 	X(RELOAD_RESET,	    "reload-reset",	8)	/* new workers */ \
 	X(SCALED,	    "scaled",		9)	/* workers */ \
 	X(MASTER_STOPPING,  "master-stopping",	10) \
-	X(MASTER_STOPPED,   "master-stopped",	11)
+	X(MASTER_STOPPED,   "master-stopped",	11) \
+	X(WAITING,	    "waiting",		12)	/* in hand */ \
+	X(DRAIN_OVER,	    "drain-over",	13)	/* in hand */
 
 enum crr_event {
 #define X(symbol, name, number) CRR_EVENT_##symbol = number,

@@ -18,7 +18,7 @@ enum {
 static const struct words {
 	const char	*line;
 	const char	*sign;
-	bool		 pid, workers;	/* follow the line */
+	bool		 pid, workers, worker;	/* follow the line */
 	bool		 count;		/* in JSON */
 } words[] = {
 	[CRR_EVENT_MASTER_STARTING] = { "master starting", "\U0001F30E",
@@ -35,6 +35,9 @@ static const struct words {
 	[CRR_EVENT_SCALED] = { "scaled to", .workers = true, .count = true },
 	[CRR_EVENT_MASTER_STOPPING] = { .line = "master stopping" },
 	[CRR_EVENT_MASTER_STOPPED] = { .line = "master stopped" },
+	[CRR_EVENT_WAITING] = { "waiting for worker", .worker = true,
+	    .count = true },
+	[CRR_EVENT_DRAIN_OVER] = { "worker", .worker = true, .count = true },
 };
 
 static const char names[][20] = {
@@ -70,6 +73,8 @@ event_line(const struct event *ev, bool signs, char *line, size_t size)
 
 	if (w->pid && ev->pid != -1)
 		snprintf(about, sizeof(about), " %d", ev->pid);
+	if (w->worker)
+		snprintf(about, sizeof(about), " %d", ev->worker);
 	if (w->workers)
 		snprintf(about, sizeof(about), " %u worker%s", ev->count,
 		    ev->count == 1 ? "" : "s");

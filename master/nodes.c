@@ -95,7 +95,7 @@ act_on(struct master *m, struct worker *w, const struct words *said,
 		ready_said(m, w->process.pid, now_ms);
 		break;
 	case WORDS_RELOAD:
-		if (!m->pool.stopping)
+		if (!order_is_stopping(m))
 			order_reload(m, now_ms);
 		break;
 	case WORDS_RESET:

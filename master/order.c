@@ -2,10 +2,18 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/timers.h"
+#include "master/drain/drain.h"
 #include "master/order.h"
 #include "master/socket/handed.h"
 #include "master/socket/served.h"
 #include "master/steering.h"
+
+enum {
+	TELL_MS = 2000,			/* between lines on who is waited for */
+	LAST_MS = 1000,			/* for which clients' first segments are
+					   dropped: they are sent again then */
+};
 
 void
 order_note(struct master *m)
@@ -65,13 +73,94 @@ order_scale(struct master *m, int n, int64_t now_ms)
 	return 0;
 }
 
+bool
+order_is_stopping(const struct master *m)
+{
+	return m->orders.stop.asked;
+}
+
+/* New clients are refused at once where we may, so that theirs is the next
+ * choice; where not, they are served on until the rest has been. */
+static void
+begin_stop(struct master *m, int64_t now_ms)
+{
+	struct stopping *stop = &m->orders.stop;
+
+	stop->begun = true;
+	stop->tell_ms = now_ms + TELL_MS;
+	if (m->plan.stop_wait)
+		listeners_drop(&m->listeners);
+	stop->shut = m->plan.stop_wait || listeners_refuse(&m->listeners);
+	pool_stop(&m->pool, false, now_ms);
+}
+
+/* How long it may take, for people. */
+static void
+tell_stopping(struct master *m)
+{
+	const struct worker_rules *rules = &m->pool.rules;
+	char text[64];
+
+	snprintf(text, sizeof(text), "at most %.3g s", (double)(
+	    m->plan.stop_delay_ms + rules->drain_ms + rules->stop_timeout_ms) /
+	    1000);
+	order_tell(m, CRR_EVENT_MASTER_STOPPING, 0, text);
+}
+
 void
 order_stop(struct master *m, bool now, int64_t now_ms)
 {
-	if (!m->pool.stopping && m->life.been_ready)
-		order_tell(m, CRR_EVENT_MASTER_STOPPING, 0, "");
-	m->reload.active = false;
-	pool_stop(&m->pool, now, now_ms);
+	struct stopping *stop = &m->orders.stop;
+
+	if (!stop->asked) {
+		stop->asked = true;
+		stop->begin_ms = now_ms + m->plan.stop_delay_ms;
+		if (m->life.been_ready && !now)
+			tell_stopping(m);
+		else if (m->life.been_ready)
+			order_tell(m, CRR_EVENT_MASTER_STOPPING, 0, "");
+		order_reset(m, now_ms);
+	}
+	if (now)
+		pool_stop(&m->pool, true, now_ms);
+	order_note(m);
+}
+
+/* Whether all that was in hand when the stop began is done with, as far as the
+ * drains have seen. */
+static bool
+is_only_new(const struct master *m)
+{
+	const struct worker *w;
+	int i;
+
+	for (i = 0; i < m->pool.nseats; i++) {
+		w = m->pool.seat[i];
+		if (w->state == WORKER_DRAINING &&
+		    (w->drain == NULL || !drain_only_new(w->drain)))
+			return false;
+	}
+	return true;
+}
+
+bool
+order_is_drained(struct master *m, bool clean, int64_t now_ms)
+{
+	struct stopping *stop = &m->orders.stop;
+
+	if (!m->pool.stopping)
+		return clean;
+	if (!stop->shut && is_only_new(m)) {
+		stop->shut = true;
+		stop->last_ms = now_ms + LAST_MS;
+		listeners_drop(&m->listeners);
+		return false;
+	}
+	if (!stop->shut)
+		return false;
+	if (stop->last_ms != 0 && now_ms >= stop->last_ms)
+		return true;
+	return clean && listeners_shared_depth(&m->listeners) == 0;
 }
 
 static void
@@ -121,6 +210,56 @@ is_due(const struct master *m, int64_t now_ms)
 	    (m->orders.next_ms != 0 && m->orders.next_ms <= now_ms);
 }
 
+/* Say who is waited for, now and then. */
+static void
+tell_waiting(struct master *m, int64_t now_ms)
+{
+	struct drain_counts counts;
+	const struct worker *w;
+	struct event ev;
+	int i;
+
+	if (now_ms < m->orders.stop.tell_ms)
+		return;
+	m->orders.stop.tell_ms = now_ms + TELL_MS;
+	for (i = 0; i < m->pool.nseats; i++) {
+		w = m->pool.seat[i];
+		if (w->state != WORKER_DRAINING || w->drain == NULL)
+			continue;
+		counts = drain_counts(w->drain);
+		event_init(&ev, CRR_EVENT_WAITING);
+		ev.worker = w->id;
+		ev.count = counts.waiting;
+		snprintf(ev.text, sizeof(ev.text), "%u connection%s in hand",
+		    counts.waiting, counts.waiting == 1 ? "" : "s");
+		clients_tell(&m->clients, &ev);
+	}
+}
+
+static void
+turn_stop(struct master *m, int64_t now_ms)
+{
+	struct stopping *stop = &m->orders.stop;
+
+	if (!stop->asked || m->pool.stopping || now_ms < stop->begin_ms) {
+		if (stop->begun)
+			tell_waiting(m, now_ms);
+		return;
+	}
+	begin_stop(m, now_ms);
+}
+
+/* When the stop has something to do though nothing happens, or 0. */
+static int64_t
+next_of_stop(const struct master *m)
+{
+	const struct stopping *stop = &m->orders.stop;
+
+	if (!stop->asked)
+		return 0;
+	return stop->begun ? stop->tell_ms : stop->begin_ms;
+}
+
 void
 order_turn(struct master *m, int64_t now_ms)
 {
@@ -129,6 +268,7 @@ order_turn(struct master *m, int64_t now_ms)
 	if (!is_due(m, now_ms))
 		return;
 	m->orders.due = false;
+	turn_stop(m, now_ms);
 	pool_turn(&m->pool, now_ms);
 	outcome = reload_turn(&m->reload, &m->pool, now_ms);
 	if (outcome != RELOAD_GOES_ON)
@@ -142,4 +282,5 @@ order_turn(struct master *m, int64_t now_ms)
 	}
 	check_scaled(m);
 	m->orders.next_ms = reload_deadline(&m->reload, &m->pool, now_ms);
+	timers_sooner(&m->orders.next_ms, next_of_stop(m));
 }

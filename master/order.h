@@ -22,8 +22,23 @@ void	 order_reset(struct master *m, int64_t now_ms);
  * queues and seats that have been made for more stay. */
 int	 order_scale(struct master *m, int n, int64_t now_ms);
 
-/* Stop all workers, then end the master; now: without waiting for them. */
+/*
+ * Stop all workers, then end the master: after --stop-delay they drain, get the
+ * stop signal, and new clients are kept out as --stop-new says. now: without any
+ * of it.
+ */
 void	 order_stop(struct master *m, bool now, int64_t now_ms);
+
+/* The end has been asked for. */
+bool	 order_is_stopping(const struct master *m);
+
+/*
+ * Tell whether a worker that drains is to be sent the stop signal: clean says
+ * whether nothing was found in hand. In a stop in which new clients are served
+ * on, all workers wait for what any of them had in hand when it began, and then
+ * new clients are kept out for a second at most.
+ */
+bool	 order_is_drained(struct master *m, bool clean, int64_t now_ms);
 
 /* Note that something has changed that order_turn is to look at: no worker of
  * the pool, since these tell by themselves. */

@@ -179,6 +179,17 @@ read_stop_signal(struct plan *plan, const char *text)
 }
 
 static void
+read_stop_new(struct plan *plan, const char *text)
+{
+	if (strcmp(text, "wait") == 0)
+		plan->stop_wait = true;
+	else if (strcmp(text, "refuse") == 0)
+		plan->stop_wait = false;
+	else
+		fatalx(2, "--stop-new %s: give refuse or wait", text);
+}
+
+static void
 read_queue(struct plan *plan, const char *text)
 {
 	if (strcmp(text, "shared") == 0)
@@ -268,6 +279,8 @@ static const struct run_option options[] = {
 	{ "handoff", 0, OWN, .read = read_handoff },
 	{ "stop-signal", 0, OWN, .read = read_stop_signal },
 	{ "stop-timeout", 0, TIME, .place = PLAN(rules.stop_timeout_ms) },
+	{ "stop-delay", 0, TIME, .place = PLAN(stop_delay_ms) },
+	{ "stop-new", 0, OWN, .read = read_stop_new },
 	{ "hang", 0, TIME, .place = PLAN(rules.hang_ms) },
 	{ "no-share", 0, FLAG, .flag = NO_SHARE },
 	{ "queue", 0, OWN, .read = read_queue },

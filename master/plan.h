@@ -40,6 +40,8 @@ struct plan {
 	int	 ninherited;		/* of these, the first: descriptors
 					   from 3 that we were started with */
 	char	*inherited;		/* their LISTEN_FDNAMES, or NULL */
+	bool	 stop_wait;		/* --stop-new wait */
+	int64_t	 stop_delay_ms;		/* to serve on after a stop was asked */
 	bool	 share;			/* catch bind(2) where that is
 					   possible */
 	enum plan_handoff handoff;

@@ -33,7 +33,7 @@ ask_reload(struct master *m, struct conn *c, const struct crr_frame *f,
 		conn_error(c, f->id, "RELOAD has no flags %#x", flags);
 		return;
 	}
-	if (m->pool.stopping) {
+	if (order_is_stopping(m)) {
 		conn_error(c, f->id, "the master is stopping");
 		return;
 	}
@@ -72,7 +72,7 @@ ask_scale(struct master *m, struct conn *c, const struct crr_frame *f,
 		    "%d", (long long)n, PLAN_WORKERS_MAX);
 		return;
 	}
-	if (m->pool.stopping) {
+	if (order_is_stopping(m)) {
 		conn_error(c, f->id, "the master is stopping");
 		return;
 	}

@@ -39,7 +39,7 @@ scale_by(struct master *m, int by, int64_t now_ms)
 {
 	int n = m->pool.wanted + by;
 
-	if (n < 1 || n > PLAN_WORKERS_MAX || m->pool.stopping)
+	if (n < 1 || n > PLAN_WORKERS_MAX || order_is_stopping(m))
 		return;
 	clients_scaled(&m->clients, "another number of workers was asked for");
 	if (order_scale(m, n, now_ms) == -1)
@@ -53,7 +53,7 @@ take_hangup(struct master *m, int64_t now_ms)
 {
 	if (m->life.had_terminal && !signals_have_terminal())
 		order_stop(m, false, now_ms);
-	else if (!m->pool.stopping)
+	else if (!order_is_stopping(m))
 		order_reload(m, now_ms);
 }
 
@@ -77,7 +77,7 @@ stop_once(struct master *m, int64_t now_ms)
 {
 	take_signal(SIGTERM);
 	take_signal(SIGINT);
-	order_stop(m, m->pool.stopping, now_ms);
+	order_stop(m, order_is_stopping(m), now_ms);
 }
 
 static void

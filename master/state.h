@@ -42,13 +42,26 @@ struct life {
 	int	 code;			/* to exit with */
 };
 
+/* The end of all workers, as it goes on. */
+struct stopping {
+	bool	 asked;
+	bool	 begun;			/* --stop-delay is over */
+	bool	 shut;			/* new clients are kept out */
+	int64_t	 begin_ms;		/* when --stop-delay is over */
+	int64_t	 last_ms;		/* when workers are waited for no more:
+					   new clients were served until a
+					   second before; 0 */
+	int64_t	 tell_ms;		/* when to say who is waited for */
+};
+
 /* What is asked of all workers. */
 struct orders {
 	bool	 due;			/* something has changed since the last
 					   look */
 	bool	 scaling;		/* until all workers wanted are ready */
-	int64_t	 next_ms;		/* when the reload is due though nothing
+	int64_t	 next_ms;		/* when something is due though nothing
 					   happens; 0 */
+	struct stopping stop;
 };
 
 struct master {

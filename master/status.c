@@ -14,7 +14,7 @@ enum {
 static enum crr_state
 find_state(const struct master *m)
 {
-	if (m->pool.stopping)
+	if (m->orders.stop.asked)
 		return CRR_STATE_STOPPING;
 	if (m->reload.active)
 		return CRR_STATE_RELOADING;

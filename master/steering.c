@@ -234,6 +234,9 @@ rank_worker(const struct steering *s, const struct worker *w)
 {
 	if (worker_serves(w))
 		return is_stuck(s, w) ? 2 : 3;
+	/* In a stop nobody else is there. */
+	if (s->pool->stopping && w->state == WORKER_DRAINING)
+		return 2;
 	return comes_back(w) ? 1 : 0;
 }
 

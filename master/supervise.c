@@ -233,10 +233,14 @@ begin_drain(struct master *m, struct worker *w, int64_t now_ms)
 static void
 look_at_drain(struct master *m, struct worker *w, int64_t now_ms)
 {
+	bool steered = m->listeners.steered[w->seat] && !m->pool.stopping;
+	bool clean;
+
 	if (w->drain == NULL)
 		w->drain = begin_drain(m, w, now_ms);
-	if (w->drain == NULL || m->listeners.steered[w->seat] ||
-	    drain_look(w->drain, &m->listeners, now_ms))
+	clean = w->drain == NULL || steered ||
+	    drain_look(w->drain, &m->listeners, now_ms);
+	if (order_is_drained(m, clean, now_ms))
 		worker_step(w, WORKER_DRAINED, &m->pool.rules, now_ms);
 }
 
@@ -246,6 +250,26 @@ look_at_stopping(struct master *m, struct worker *w, int64_t now_ms)
 {
 	if (w->drain != NULL)
 		drain_look(w->drain, &m->listeners, now_ms);
+}
+
+/* What is in hand now is cut by the stop signal, if the server cuts it. */
+static void
+tell_drain_over(struct master *m, const struct worker *w)
+{
+	struct drain_counts counts = drain_counts(w->drain);
+	struct event ev;
+
+	if (counts.waiting == 0)
+		return;
+	event_init(&ev, CRR_EVENT_DRAIN_OVER);
+	ev.worker = w->id;
+	ev.pid = (int)w->process.pid;
+	ev.generation = w->generation;
+	ev.count = counts.waiting;
+	snprintf(ev.text, sizeof(ev.text), "%u connection%s still in hand "
+	    "after %.3g s", counts.waiting, counts.waiting == 1 ? "" : "s",
+	    (double)m->pool.rules.drain_ms / 1000);
+	clients_tell(&m->clients, &ev);
 }
 
 static void
@@ -263,6 +287,8 @@ meet_deadline(struct master *m, struct worker *w, int64_t now_ms)
 	if (w->deadline_ms != 0 && w->deadline_ms <= now_ms) {
 		if (w->state == WORKER_STARTING)
 			ready_note_missing(m, w);
+		if (w->state == WORKER_DRAINING && w->drain != NULL)
+			tell_drain_over(m, w);
 		worker_step(w, WORKER_TIMEOUT, &m->pool.rules, now_ms);
 	}
 	if (w->state == WORKER_DRAINING)

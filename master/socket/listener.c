@@ -429,6 +429,49 @@ listeners_steer(struct listeners *ls, const bool *ready)
 	return error == 0 ? 0 : -1;
 }
 
+static bool
+is_tcp(const struct listener *l)
+{
+	return is_stream(l) && address_path(&l->address) == NULL;
+}
+
+bool
+listeners_refuse(const struct listeners *ls)
+{
+	const struct queue_group *g;
+
+	for (int i = 0; i < ls->n; i++) {
+		g = &ls->list[i]->group;
+		if (is_tcp(ls->list[i]) && g->nplaces > 0 &&
+		    steer_refuse(g->queue[g->at[0]].fd) == -1)
+			return false;
+	}
+	return true;
+}
+
+void
+listeners_drop(const struct listeners *ls)
+{
+	const struct queue_group *g;
+
+	for (int i = 0; i < ls->n; i++) {
+		g = &ls->list[i]->group;
+		for (int n = 0; is_tcp(ls->list[i]) && n < g->nplaces; n++)
+			(void)steer_drop(g->queue[g->at[n]].fd);
+	}
+}
+
+unsigned
+listeners_shared_depth(const struct listeners *ls)
+{
+	unsigned depth = 0;
+
+	for (int i = 0; i < ls->n; i++)
+		if (!is_group(ls, ls->list[i]))
+			depth += queue_depth(listener_queue(ls->list[i], 0));
+	return depth;
+}
+
 unsigned
 listeners_depth(const struct listeners *ls, int seat)
 {

@@ -147,6 +147,20 @@ int	 listeners_mend(struct listeners *ls, int seat);
  */
 void	 listeners_release(struct listeners *ls, int seat, bool gone);
 
+/*
+ * Refuse new connections to all TCP listeners at once. Returns false if one of
+ * them can't be made to: another may refuse then.
+ */
+bool	 listeners_refuse(const struct listeners *ls);
+
+/* Drop what would begin new connections to TCP listeners, as steer_drop, where
+ * that is possible. */
+void	 listeners_drop(const struct listeners *ls);
+
+/* Count the connections that wait to be accepted in queues that all seats
+ * share, as queue_depth. */
+unsigned listeners_shared_depth(const struct listeners *ls);
+
 /* Count the connections that wait to be accepted in a seat's own queues, as
  * queue_depth. Returns 0 where all seats share one. */
 unsigned listeners_depth(const struct listeners *ls, int seat);

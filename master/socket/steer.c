@@ -1,6 +1,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
+#include <linux/bpf.h>
 #include <linux/filter.h>
 
 #include <netinet/in.h>
@@ -15,6 +17,9 @@
 
 #ifndef SO_ATTACH_REUSEPORT_CBPF
 #define SO_ATTACH_REUSEPORT_CBPF	51
+#endif
+#ifndef SO_ATTACH_REUSEPORT_EBPF
+#define SO_ATTACH_REUSEPORT_EBPF	52
 #endif
 
 static int
@@ -74,6 +79,58 @@ steer_attach(int fd, const int *place, int n)
 		code[len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0);
 	}
 	return attach_program(fd, code, len);
+}
+
+/* A program that returns SK_DROP. */
+static int
+load_refusal(void)
+{
+	const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0,
+		    .imm = SK_DROP },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_type = BPF_PROG_TYPE_SK_REUSEPORT;
+	attr.insn_cnt = sizeof(code) / sizeof(code[0]);
+	attr.insns = (uint64_t)(uintptr_t)code;
+	attr.license = (uint64_t)(uintptr_t)"MIT";
+	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+}
+
+int
+steer_refuse(int fd)
+{
+	int program = load_refusal(), result;
+
+	if (program == -1)
+		return -1;
+	result = setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program,
+	    sizeof(program));
+	close(program);
+	return result;
+}
+
+int
+steer_drop(int fd)
+{
+	enum { FLAGS = 13, SYN = 0x02, ACK = 0x10 };	/* in TCP's header */
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	const struct sock_fprog program = {
+		.len = sizeof(code) / sizeof(code[0]),
+		.filter = code,
+	};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+	    sizeof(program));
 }
 
 unsigned

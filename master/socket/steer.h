@@ -21,6 +21,20 @@ bool	 steer_available(void);
  */
 int	 steer_attach(int fd, const int *place, int n);
 
+/*
+ * Refuse new connections to the group of fd at once, by a reset: what has been
+ * accepted, waits to be, or is half open goes on. Takes a right (CAP_BPF).
+ * Returns 0, or -1 and errno.
+ */
+int	 steer_refuse(int fd);
+
+/*
+ * Drop what would begin a connection to a listening socket, as if it had been
+ * lost: its client sends it again. Sockets accepted from it have the filter,
+ * too, which lets everything else pass. Returns 0, or -1 and errno.
+ */
+int	 steer_drop(int fd);
+
 /* Count the connections that wait in a listening TCP socket to be accepted.
  * Returns 1 if datagrams wait in a socket of those, 0 where that can't be
  * told. */

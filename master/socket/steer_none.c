@@ -19,6 +19,22 @@ steer_attach(int fd, const int *place, int n)
 	return -1;
 }
 
+int
+steer_refuse(int fd)
+{
+	(void)fd;
+	errno = ENOSYS;
+	return -1;
+}
+
+int
+steer_drop(int fd)
+{
+	(void)fd;
+	errno = ENOSYS;
+	return -1;
+}
+
 unsigned
 steer_depth(int fd)
 {

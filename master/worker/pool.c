@@ -209,7 +209,7 @@ pool_stop(struct pool *pool, bool now, int64_t now_ms)
 	for (i = 0; i < pool->nseats; i++) {
 		pool->seat[i]->wanted = false;
 		worker_touch(pool->seat[i]);
-		worker_step(pool->seat[i], now ? WORKER_KILL : WORKER_STOP,
+		worker_step(pool->seat[i], now ? WORKER_KILL : WORKER_RETIRE,
 		    &pool->rules, now_ms);
 	}
 }

@@ -67,7 +67,7 @@ struct worker *pool_take_changed(struct pool *pool);
 /* A seat that can be taken, or NULL. */
 struct worker *pool_free_seat(const struct pool *pool);
 
-/* Stop all, and start nobody any more; now: by SIGKILL. */
+/* Retire all, and start nobody any more; now: by SIGKILL. */
 void	 pool_stop(struct pool *pool, bool now, int64_t now_ms);
 
 /* Nobody has a process, and nothing is left of any. */

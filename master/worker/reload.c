@@ -82,7 +82,7 @@ drop_candidates(struct pool *pool, int64_t now_ms)
 			continue;
 		w->candidate = false;
 		worker_touch(w);
-		how = w->state == WORKER_READY ? WORKER_STOP : WORKER_KILL;
+		how = w->state == WORKER_READY ? WORKER_RETIRE : WORKER_KILL;
 		worker_step(w, how, &pool->rules, now_ms);
 	}
 	pool_turn(pool, now_ms);
