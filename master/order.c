@@ -143,6 +143,23 @@ is_only_new(const struct master *m)
 	return true;
 }
 
+/* New clients are kept out from now on: what is seen now will be the last. */
+static void
+shut_door(struct master *m, int64_t now_ms)
+{
+	struct worker *w;
+	int i;
+
+	m->orders.stop.shut = true;
+	m->orders.stop.last_ms = now_ms + LAST_MS;
+	listeners_drop(&m->listeners);
+	for (i = 0; i < m->pool.nseats; i++) {
+		w = m->pool.seat[i];
+		if (w->drain != NULL)
+			drain_again(w->drain);
+	}
+}
+
 bool
 order_is_drained(struct master *m, bool clean, int64_t now_ms)
 {
@@ -150,14 +167,11 @@ order_is_drained(struct master *m, bool clean, int64_t now_ms)
 
 	if (!m->pool.stopping)
 		return clean;
-	if (!stop->shut && is_only_new(m)) {
-		stop->shut = true;
-		stop->last_ms = now_ms + LAST_MS;
-		listeners_drop(&m->listeners);
+	if (!stop->shut) {
+		if (is_only_new(m))
+			shut_door(m, now_ms);
 		return false;
 	}
-	if (!stop->shut)
-		return false;
 	if (stop->last_ms != 0 && now_ms >= stop->last_ms)
 		return true;
 	return clean && listeners_shared_depth(&m->listeners) == 0;

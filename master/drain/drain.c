@@ -570,6 +570,13 @@ drain_only_new(const struct drain *d)
 }
 
 void
+drain_again(struct drain *d)
+{
+	d->clean = 0;
+	d->sure = false;
+}
+
+void
 drain_stopping(struct drain *d, int64_t now_ms)
 {
 	if (d->stopped_ms == 0)

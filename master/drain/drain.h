@@ -66,6 +66,9 @@ struct drain_counts drain_counts(const struct drain *d);
  * seen; what has come since may be. */
 bool	 drain_only_new(const struct drain *d);
 
+/* Find nothing in hand two passes long once more: what comes in has changed. */
+void	 drain_again(struct drain *d);
+
 /* The stop signal has been sent: what is held stays so, nothing more is. */
 void	 drain_stopping(struct drain *d, int64_t now_ms);
 

@@ -57,6 +57,12 @@ drain_only_new(const struct drain *d)
 }
 
 void
+drain_again(struct drain *d)
+{
+	(void)d;
+}
+
+void
 drain_stopping(struct drain *d, int64_t now_ms)
 {
 	(void)d;

@@ -119,9 +119,11 @@ static enum hold_deed
 begin_waiting(struct hold *h, const struct inhand_seen *s,
     struct hold_rights rights, int64_t now_ms)
 {
-	/* Without an answer since: the rest of a request, or a second one. */
+	/* Without an answer since: the rest of a request, or a second one;
+	 * unless the answer came before the mark was raised first. */
 	if (!h->answered)
-		return let_rest(h, now_ms);
+		return h->given_ms != 0 ? let_rest(h, now_ms) :
+		    let_go(h, now_ms);
 	if (h->proves)
 		h->proofs += !hold_is_proven(h);
 	h->proves = false;

@@ -33,8 +33,19 @@ answered_in_one_tick(const struct inhand_seen *s)
 	return s->prompt && find_quiet(s) >= SURE_MS;
 }
 
+/* Who spoke last is certain where only one of them has spoken since the look
+ * before. */
+static void
+note_last(struct inhand *h, bool asked, bool told)
+{
+	if (!h->seen || (!asked && !told))
+		return;
+	h->server_last = told && !asked;
+	h->client_last = asked && !told;
+}
+
 static enum inhand_state
-judge_look(const struct inhand_seen *s)
+judge_look(const struct inhand *h, const struct inhand_seen *s)
 {
 	const struct diag_tcp *t = &s->tcp;
 
@@ -42,8 +53,10 @@ judge_look(const struct inhand_seen *s)
 		return INHAND_BUSY;
 	if (t->received == 0)
 		return t->sent == 0 ? INHAND_SILENT : INHAND_ANSWERED;
-	if (t->sent == 0)
+	if (t->sent == 0 || h->client_last)
 		return INHAND_BUSY;
+	if (h->server_last)
+		return INHAND_ANSWERED;
 	if (t->received_ms != t->sent_ms)
 		return t->received_ms < t->sent_ms ? INHAND_BUSY :
 		    INHAND_ANSWERED;
@@ -63,10 +76,12 @@ enum inhand_state
 inhand_look(struct inhand *h, const struct inhand_seen *s)
 {
 	const struct diag_tcp *t = &s->tcp;
-	enum inhand_state state = judge_look(s);
 	bool asked = t->received != h->received;
 	bool told = t->sent != h->sent;
+	enum inhand_state state;
 
+	note_last(h, asked, told);
+	state = judge_look(h, s);
 	if (h->seen && asked && h->sent > 0 && (told || h->answered))
 		h->rounds++;
 	if (told || state != INHAND_BUSY)

@@ -27,6 +27,8 @@ struct inhand {
 	unsigned rounds;		/* requests that came after an answer */
 	bool	 seen;			/* the fields above are of a look */
 	bool	 answered;		/* as of the last look */
+	bool	 server_last, client_last;	/* who spoke between the last two
+					   looks; neither: both did */
 	bool	 sends;			/* a request that comes in pieces */
 };
 

@@ -418,7 +418,8 @@ listeners_steer(struct listeners *ls, const bool *ready)
 	size_t size = (size_t)ls->nseats * sizeof(*ready);
 	int error = 0;
 
-	if (!ls->failed && memcmp(ls->steered, ready, size) == 0)
+	if (ls->refused ||
+	    (!ls->failed && memcmp(ls->steered, ready, size) == 0))
 		return 0;
 	memcpy(ls->steered, ready, size);
 	for (int i = 0; i < ls->n; i++)
@@ -436,7 +437,7 @@ is_tcp(const struct listener *l)
 }
 
 bool
-listeners_refuse(const struct listeners *ls)
+listeners_refuse(struct listeners *ls)
 {
 	const struct queue_group *g;
 
@@ -446,6 +447,7 @@ listeners_refuse(const struct listeners *ls)
 		    steer_refuse(g->queue[g->at[0]].fd) == -1)
 			return false;
 	}
+	ls->refused = true;
 	return true;
 }
 

@@ -42,6 +42,8 @@ struct listeners {
 	bool	 shared;		/* each has one queue for all seats */
 	bool	*steered;		/* by seat: as listeners_steer was told
 					   last */
+	bool	 refused;		/* listeners_refuse: nothing is steered
+					   any more */
 	bool	 failed;		/* the last listeners_steer, at least
 					   for one listener */
 	struct inodes inodes;		/* of all queues that have a socket */
@@ -151,7 +153,7 @@ void	 listeners_release(struct listeners *ls, int seat, bool gone);
  * Refuse new connections to all TCP listeners at once. Returns false if one of
  * them can't be made to: another may refuse then.
  */
-bool	 listeners_refuse(const struct listeners *ls);
+bool	 listeners_refuse(struct listeners *ls);
 
 /* Drop what would begin new connections to TCP listeners, as steer_drop, where
  * that is possible. */
