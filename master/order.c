@@ -5,6 +5,7 @@
 #include "base/timers.h"
 #include "master/drain/drain.h"
 #include "master/order.h"
+#include "master/socket/door.h"
 #include "master/socket/handed.h"
 #include "master/socket/served.h"
 #include "master/steering.h"
@@ -89,8 +90,8 @@ begin_stop(struct master *m, int64_t now_ms)
 	stop->begun = true;
 	stop->tell_ms = now_ms + TELL_MS;
 	if (m->plan.stop_wait)
-		listeners_drop(&m->listeners);
-	stop->shut = m->plan.stop_wait || listeners_refuse(&m->listeners);
+		door_shut(&m->listeners);
+	stop->shut = m->plan.stop_wait || door_refuse(&m->listeners);
 	pool_stop(&m->pool, false, now_ms);
 }
 
@@ -152,7 +153,7 @@ shut_door(struct master *m, int64_t now_ms)
 
 	m->orders.stop.shut = true;
 	m->orders.stop.last_ms = now_ms + LAST_MS;
-	listeners_drop(&m->listeners);
+	door_shut(&m->listeners);
 	for (i = 0; i < m->pool.nseats; i++) {
 		w = m->pool.seat[i];
 		if (w->drain != NULL)

@@ -418,7 +418,7 @@ listeners_steer(struct listeners *ls, const bool *ready)
 	size_t size = (size_t)ls->nseats * sizeof(*ready);
 	int error = 0;
 
-	if (ls->refused ||
+	if (ls->shut ||
 	    (!ls->failed && memcmp(ls->steered, ready, size) == 0))
 		return 0;
 	memcpy(ls->steered, ready, size);
@@ -428,39 +428,6 @@ listeners_steer(struct listeners *ls, const bool *ready)
 	ls->failed = error != 0;
 	errno = error;
 	return error == 0 ? 0 : -1;
-}
-
-static bool
-is_tcp(const struct listener *l)
-{
-	return is_stream(l) && address_path(&l->address) == NULL;
-}
-
-bool
-listeners_refuse(struct listeners *ls)
-{
-	const struct queue_group *g;
-
-	for (int i = 0; i < ls->n; i++) {
-		g = &ls->list[i]->group;
-		if (is_tcp(ls->list[i]) && g->nplaces > 0 &&
-		    steer_refuse(g->queue[g->at[0]].fd) == -1)
-			return false;
-	}
-	ls->refused = true;
-	return true;
-}
-
-void
-listeners_drop(const struct listeners *ls)
-{
-	const struct queue_group *g;
-
-	for (int i = 0; i < ls->n; i++) {
-		g = &ls->list[i]->group;
-		for (int n = 0; is_tcp(ls->list[i]) && n < g->nplaces; n++)
-			(void)steer_drop(g->queue[g->at[n]].fd);
-	}
 }
 
 unsigned

@@ -42,8 +42,7 @@ struct listeners {
 	bool	 shared;		/* each has one queue for all seats */
 	bool	*steered;		/* by seat: as listeners_steer was told
 					   last */
-	bool	 refused;		/* listeners_refuse: nothing is steered
-					   any more */
+	bool	 shut;			/* door.h: nothing is steered any more */
 	bool	 failed;		/* the last listeners_steer, at least
 					   for one listener */
 	struct inodes inodes;		/* of all queues that have a socket */
@@ -148,16 +147,6 @@ int	 listeners_mend(struct listeners *ls, int seat);
  * no socket left are removed.
  */
 void	 listeners_release(struct listeners *ls, int seat, bool gone);
-
-/*
- * Refuse new connections to all TCP listeners at once. Returns false if one of
- * them can't be made to: another may refuse then.
- */
-bool	 listeners_refuse(struct listeners *ls);
-
-/* Drop what would begin new connections to TCP listeners, as steer_drop, where
- * that is possible. */
-void	 listeners_drop(const struct listeners *ls);
 
 /* Count the connections that wait to be accepted in queues that all seats
  * share, as queue_depth. */
