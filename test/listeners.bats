@@ -173,6 +173,73 @@ refused_by_line() {
 	all_on -u sock
 }
 
+# loops_and_one PATH-OR-EMPTY: event loops, and from then on a server that
+# blocks in accept(2).
+write_loop_and_blocking() {
+	cat >loop.js <<-'EOF'
+		const where = process.env.SERVE_PATH || +process.env.PORT;
+		require("http").createServer((req, res) => {
+		    res.end(`loop ${process.pid}\n`);
+		}).listen(where);
+	EOF
+	cat >blocking.py <<-'EOF'
+		import os, socket, sys
+		path = os.environ.get("SERVE_PATH")
+		s = socket.socket(socket.AF_UNIX if path else socket.AF_INET6)
+		s.bind(path or ("::", int(os.environ["PORT"])))
+		s.listen()
+		while True:
+		    try:
+		        c = s.accept()[0]
+		    except BlockingIOError:
+		        import select
+		        select.select([s], [], [])
+		        continue
+		    c.setblocking(True)
+		    c.recv(1000)
+		    body = b"blocking %d\n" % os.getpid()
+		    c.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+		        b"Content-Length: %d\r\n\r\n" % len(body) + body)
+		    c.close()
+	EOF
+	cat >either.sh <<-EOF
+		if [ -e blocking ]; then
+			exec "$(python)" blocking.py
+		fi
+		exec node loop.js
+	EOF
+}
+
+# Each loop must come by again after an accept that finds nothing.
+all_answered() {
+	local i
+
+	for ((i = 0; i < 40; i++)); do
+		curl -s --max-time 5 "$@" >/dev/null || return 1
+	done
+}
+
+@test "a newcomer that blocks does not make event loops block: a path" {
+	need node python3
+	write_loop_and_blocking
+	export SERVE_PATH=$PWD/shared.sock
+	crr_start -w 2 --soak 0 -- sh either.sh
+	touch blocking
+	crr scale 3 -q
+	all_answered --unix-socket "$SERVE_PATH" http://x/
+	grep "worker 2: .*shared.sock: workers that share the socket have made it non-blocking, so it stays so" "$ERR"
+}
+
+@test "a newcomer that blocks does not make event loops block: one queue" {
+	need node python3
+	write_loop_and_blocking
+	crr_start -w 2 --soak 0 --queue shared -- sh either.sh
+	touch blocking
+	crr scale 3 -q
+	all_answered "http://127.0.0.1:$PORT/"
+	[ "$(grep -c "so it stays so" "$ERR")" -eq 1 ]
+}
+
 @test "a path that a worker removes at its end is put back" {
 	crr_start -w 2 --soak 100ms -- \
 	    "$SERVER" --unix sock --graceful --remove-path

@@ -28,6 +28,7 @@ struct listener {
 	unsigned *asked;		/* by seat: the generation of the worker
 					   that asked last; 0: none has */
 	int	 nasked;		/* seats whose workers have asked */
+	bool	 told_nonblock;		/* that it stays non-blocking */
 	bool	 served;		/* by a whole generation, or handed:
 					   served.h */
 	pid_t	*heard;			/* by seat: the leader of the worker

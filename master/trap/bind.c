@@ -38,16 +38,35 @@ carry_options(int from, int to)
 	}
 }
 
+/* Event loops of other workers accept from the same socket: they would block
+ * in accept(2) if it were made to. */
+static bool
+is_shared(const struct listener *l, int seat)
+{
+	return l->group.nqueues == 1 &&
+	    l->nasked > (l->asked[seat] != 0 ? 1 : 0);
+}
+
 /* O_NONBLOCK belongs to what the worker and we then share. */
 static int
-carry_state(const struct caller *c, int fd)
+carry_state(const struct caller *c, struct listener *l, int seat,
+    struct verdict *v)
 {
-	int flags = fcntl(fd, F_GETFL);
+	int flags = fcntl(v->fd, F_GETFL);
+	bool clears = (flags & O_NONBLOCK) != 0 && (c->flags & O_NONBLOCK) == 0;
 
 	if (c->dup != -1)
-		carry_options(c->dup, fd);
-	return flags == -1 ? -1 : fcntl(fd, F_SETFL,
-	    (flags & ~O_NONBLOCK) | (c->flags & O_NONBLOCK));
+		carry_options(c->dup, v->fd);
+	if (flags == -1)
+		return -1;
+	if (!clears || !is_shared(l, seat))
+		return fcntl(v->fd, F_SETFL, (flags & ~O_NONBLOCK) |
+		    (c->flags & O_NONBLOCK));
+	if (!l->told_nonblock && l->address.type == SOCK_STREAM)
+		snprintf(v->hint, sizeof(v->hint), "workers that share the "
+		    "socket have made it non-blocking, so it stays so");
+	l->told_nonblock = true;
+	return 0;
 }
 
 static void
@@ -101,7 +120,7 @@ share_address(struct listeners *ls, struct caller *c, int seat,
 	v->kind = v->fd == c->dup ? VERDICT_DONE : VERDICT_PUT;
 	if (v->kind == VERDICT_DONE) {
 		c->dup = -1;
-	} else if (carry_state(c, v->fd) == -1) {
+	} else if (carry_state(c, l, seat, v) == -1) {
 		v->kind = VERDICT_ERRNO;
 		v->error = errno;
 		return;

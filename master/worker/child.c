@@ -134,12 +134,15 @@ move_up(int fd)
 	    LAUNCH_HANDED_FIRST + LAUNCH_HANDED_MAX + 1);
 }
 
-/* An earlier worker may have set O_NONBLOCK: it belongs to the open file. */
+/* An earlier worker may have set O_NONBLOCK: it belongs to the open file. Where
+ * all workers have the same one, event loops of others still depend on it. */
 static int
-make_blocking(int fd)
+make_blocking(const struct listeners *ls, const struct listener *l, int fd)
 {
 	int flags;
 
+	if (l->group.nqueues < ls->nseats)
+		return 0;
 	flags = fcntl(fd, F_GETFL);
 	if (flags == -1)
 		return -1;
@@ -164,7 +167,7 @@ move_sockets(struct child *c, struct handed *h)
 		if (!ls->list[i]->handed)
 			continue;
 		fd = move_up(listener_queue(ls->list[i], c->seat)->fd);
-		if (fd == -1 || make_blocking(fd) == -1)
+		if (fd == -1 || make_blocking(ls, ls->list[i], fd) == -1)
 			return -1;
 		h->listener[h->n] = ls->list[i];
 		h->fd[h->n++] = fd;
