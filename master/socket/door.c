@@ -53,7 +53,7 @@ drop_all(const struct queue_group *g)
 static int
 open_twin(int fd)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss), size = sizeof(int);
 	int twin, one = 1, only = 0;
 
