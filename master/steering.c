@@ -1,6 +1,7 @@
 #include <sys/socket.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +12,17 @@
 
 enum {
 	REST_MS = 1000,			/* between looks while all is well */
-	LOOK_MS = 100,			/* while something waits */
+	LOOK_MS = 15,			/* while something waits, or has of
+					   late … */
+	LOOKED_AT = 8,			/* … or a millisecond for so many
+					   workers, if that is more */
+	LATE_MS = 2000,			/* of late */
+	TIDY_MS = 100,			/* between looks for what is left over,
+					   while something waits */
+	FEW = 3,			/* connections more than in the shortest
+					   queue: not behind yet */
+	BEHIND_MAX_MS = 500,		/* that one stays behind when it has
+					   caught up */
 	AFTER_MS = 1000,		/* waiting for so long, none accepted */
 };
 
@@ -20,6 +31,7 @@ steering_init(struct steering *s, struct pool *pool, struct listeners *ls)
 {
 	memset(s, 0, sizeof(*s));
 	s->pool = pool;
+	s->rested = true;
 	s->listeners = ls;
 }
 
@@ -83,6 +95,15 @@ find_waited(const struct listeners *ls)
 	return o.waited_ms < REST_MS ? o.waited_ms : REST_MS;
 }
 
+/* What is queued is being served. */
+static void
+forget_waiting(struct steering_seat *seat)
+{
+	seat->stuck = false;
+	seat->queued = 0;
+	seat->waiting_ms = 0;
+}
+
 static void
 forget_seat(struct steering_seat *seat, const struct worker *w)
 {
@@ -130,18 +151,69 @@ look_at_seat(struct steering *s, struct worker *w, int64_t now_ms)
 			    (int)w->process.pid);
 			s->stale = true;
 		}
-		forget_seat(seat, w);
-	}
+		seat->before = seat->queued;
+		forget_waiting(seat);
+	} else
+		seat->before = seat->queued;
 	/* The first sight may be of one that is just being accepted. */
 	if (queued > 0 && seat->queued > 0 && seat->waiting_ms == 0) {
-		seat->waiting_ms = now_ms - find_waited(s->listeners);
+		seat->waiting_ms = seat->rested ? now_ms -
+		    find_waited(s->listeners) : seat->seen_ms;
 		/* What was there before the worker is not left by it. */
 		if (seat->waiting_ms < w->ready_ms)
 			seat->waiting_ms = w->ready_ms;
 	}
+	if (seat->queued == 0) {
+		seat->rested = s->rested || seat->seen_ms == 0;
+		seat->seen_ms = now_ms;
+	}
 	seat->queued = queued;
 	if (seat->waiting_ms != 0)
 		judge_waiting(s, seat, w, now_ms);
+}
+
+/* Nothing was taken since the look before, though others have taken all. */
+static bool
+is_slow(const struct steering_seat *seat, unsigned least)
+{
+	return seat->queued > least + FEW || (least == 0 &&
+	    seat->queued > 0 && seat->before > 0 &&
+	    seat->queued >= seat->before);
+}
+
+/* One that has caught up may be busy with what it has taken: it stays behind for
+ * as long as it took. */
+static bool
+is_back(struct steering_seat *seat, unsigned least, int64_t now_ms)
+{
+	int64_t stays_ms = now_ms - seat->behind_ms;
+
+	if (seat->queued > least) {
+		seat->until_ms = 0;
+		return false;
+	}
+	if (seat->until_ms == 0)
+		seat->until_ms = now_ms + (stays_ms < BEHIND_MAX_MS ? stays_ms :
+		    BEHIND_MAX_MS);
+	return now_ms >= seat->until_ms;
+}
+
+static void
+judge_behind(struct steering *s, const struct worker *w, unsigned least,
+    int64_t now_ms)
+{
+	struct steering_seat *seat = &s->seats[w->seat];
+	bool was = seat->behind;
+
+	if (!worker_serves(w))
+		return;
+	if (!was && is_slow(seat, least)) {
+		seat->behind = true;
+		seat->behind_ms = now_ms;
+		seat->until_ms = 0;
+	} else if (was && is_back(seat, least, now_ms))
+		seat->behind = false;
+	s->stale = s->stale || seat->behind != was;
 }
 
 /* Nobody else uses the queue now, so its O_NONBLOCK is ours. */
@@ -183,10 +255,36 @@ steering_close_stranded(struct steering *s)
 		    "had gone, closed", n, n == 1 ? "" : "s");
 }
 
+/* What is left over is no worker's. */
+static void
+tidy_up(struct steering *s, bool idle, bool waiting, int64_t now_ms)
+{
+	int i;
+
+	if (now_ms < s->tidy_ms)
+		return;
+	for (i = 0; i < s->pool->nseats; i++)
+		listeners_release(s->listeners, i, false);
+	if (idle)
+		steering_close_stranded(s);
+	s->tidy_ms = now_ms + (waiting ? TIDY_MS : REST_MS);
+}
+
+static int64_t
+find_pause(const struct steering *s, int64_t now_ms)
+{
+	int64_t pause_ms = s->pool->nseats / LOOKED_AT;
+
+	if (s->waited_ms == 0 || now_ms - s->waited_ms >= LATE_MS)
+		return REST_MS;
+	return pause_ms > LOOK_MS ? pause_ms : LOOK_MS;
+}
+
 bool
 steering_look(struct steering *s, bool idle, int64_t now_ms)
 {
 	bool waiting = false;
+	unsigned least = UINT_MAX;
 	int i;
 
 	if (now_ms < s->look_ms)
@@ -195,12 +293,17 @@ steering_look(struct steering *s, bool idle, int64_t now_ms)
 	for (i = 0; i < s->pool->nseats; i++) {
 		look_at_seat(s, s->pool->seat[i], now_ms);
 		waiting = waiting || s->seats[i].queued > 0;
+		if (worker_serves(s->pool->seat[i]) &&
+		    s->seats[i].queued < least)
+			least = s->seats[i].queued;
 	}
 	for (i = 0; i < s->pool->nseats; i++)
-		listeners_release(s->listeners, i, false);
-	if (idle)
-		steering_close_stranded(s);
-	s->look_ms = now_ms + (waiting ? LOOK_MS : REST_MS);
+		judge_behind(s, s->pool->seat[i], least, now_ms);
+	if (waiting)
+		s->waited_ms = now_ms;
+	tidy_up(s, idle, waiting, now_ms);
+	s->look_ms = now_ms + find_pause(s, now_ms);
+	s->rested = s->look_ms - now_ms == REST_MS;
 	return s->stale || s->listeners->failed;
 }
 
@@ -223,6 +326,14 @@ is_stuck(const struct steering *s, const struct worker *w)
 }
 
 static bool
+is_behind(const struct steering *s, const struct worker *w)
+{
+	const struct steering_seat *seat = &s->seats[w->seat];
+
+	return seat->behind && seat->pid == w->process.pid;
+}
+
+static bool
 comes_back(const struct worker *w)
 {
 	return w->wanted && w->state != WORKER_DOWN;
@@ -232,8 +343,10 @@ comes_back(const struct worker *w)
 static int
 rank_worker(const struct steering *s, const struct worker *w)
 {
+	if (worker_serves(w) && is_stuck(s, w))
+		return 2;
 	if (worker_serves(w))
-		return is_stuck(s, w) ? 2 : 3;
+		return is_behind(s, w) ? 3 : 4;
 	/* In a stop nobody else is there. */
 	if (s->pool->stopping && w->state == WORKER_DRAINING)
 		return 2;

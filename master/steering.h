@@ -1,8 +1,9 @@
 /*
- * Which seats new connections go to: those of workers that are ready and not
- * stuck. A worker is stuck that leaves connections in its queue: stopped,
- * blocked, or busy for seconds. With --hang it is replaced, and its successor
- * serves what is queued. Knows workers and listeners, no struct master.
+ * Which seats new connections go to: those of workers that are ready, not stuck
+ * and not behind. A worker is stuck that leaves connections in its queue:
+ * stopped, blocked, or busy for seconds. With --hang it is replaced, and its
+ * successor serves what is queued. A worker is behind that is slower than others
+ * in taking what is queued. Knows workers and listeners, no struct master.
  */
 #ifndef MASTER_STEERING_H
 #define MASTER_STEERING_H
@@ -20,6 +21,13 @@ struct steering_seat {
 	pid_t	 pid;			/* the worker that it is about */
 	bool	 stuck;			/* nothing new is steered to it */
 	unsigned queued;		/* connections waiting, as last seen */
+	unsigned before;		/* … in the look before */
+	int64_t	 seen_ms;		/* when they were seen first … */
+	bool	 rested;		/* … by a look a second after the last */
+	bool	 behind;		/* nothing new is steered to it */
+	int64_t	 behind_ms;		/* since when */
+	int64_t	 until_ms;		/* it has caught up, and stays behind
+					   so long; 0: it has not */
 	int64_t	 waiting_ms;		/* since when some have waited, and none
 					   was accepted; 0: none waits */
 };
@@ -33,6 +41,9 @@ struct steering {
 	int	 nserving;		/* workers, as of the last turn */
 	bool	 stale;			/* who is stuck has changed since */
 	int64_t	 look_ms;		/* next look at the queues */
+	bool	 rested;		/* the last looks were a second apart */
+	int64_t	 waited_ms;		/* when something was queued last */
+	int64_t	 tidy_ms;		/* when to look for what is left over */
 };
 
 /* Begin with what is steered and where to. Grows with them by itself, in
@@ -43,15 +54,16 @@ void	 steering_init(struct steering *s, struct pool *pool,
 void	 steering_free(struct steering *s);
 
 /*
- * Steer new connections to the workers that are ready and not stuck; where
- * there is none, to those that are ready; where there is none, to those that
+ * Steer new connections to the workers that are ready and neither stuck nor
+ * behind; where there is none, to those that are behind; where there is none,
+ * to those that are stuck; where there is none, to those that
  * start again. Does nothing where nothing has changed.
  */
 void	 steering_turn(struct steering *s);
 
 /*
  * Look at the queues, if it is time to: find workers that are stuck, and kill
- * them after --hang. With idle, close what is stranded, as
+ * them after --hang; find who is behind. With idle, close what is stranded, as
  * steering_close_stranded does. Returns whether it is time for steering_turn.
  */
 bool	 steering_look(struct steering *s, bool idle, int64_t now_ms);

@@ -26,7 +26,8 @@ steered() {
 	background "$LOAD" -c 8 -t 60 -T 60000 "127.0.0.1:$PORT" >out
 	local load=$!
 	wait_for not_steered
-	grep -F "waited for a second" "$ERR"
+	wait_for grep -F "waited for a second" "$ERR"
+	not_steered
 	run -0 "$LOAD" -c 8 -n 400 "127.0.0.1:$PORT"
 	[[ "$output" == *"answered 400"* ]]
 	# It accepts again, so that it is steered to again.

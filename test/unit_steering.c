@@ -204,12 +204,14 @@ test_stuck(void)
 	    "one look a second while all is well");
 	depth[1] = 2;
 	look_after(1000);
-	ok(steering_next(&steering) == fake.now_ms + 100,
+	ok(steering_next(&steering) == fake.now_ms + 15,
 	    "more while something waits");
 	look_after(100);
-	ok(!look_after(900) && goes_to(1, 1, 1, 0),
+	look_after(900);
+	ok(!steering.seats[1].stuck,
 	    "one that has left connections for less than a second is not stuck");
-	ok(look_after(100) && goes_to(1, 0, 1, 0),
+	look_after(100);
+	ok(steering.seats[1].stuck && goes_to(1, 0, 1, 0),
 	    "after a second nothing new is steered to it");
 	ok(!look_after(100), "which is told once");
 	depth[0] = depth[2] = 1;
@@ -221,7 +223,7 @@ test_stuck(void)
 	look_after(100);
 	ok(goes_to(1, 0, 1, 0), "but only while they are");
 	depth[1] = 1;
-	ok(look_after(100) && goes_to(1, 1, 1, 0),
+	ok(look_after(100) && !steering.seats[1].stuck,
 	    "one whose queue gets shorter accepts again");
 	tear_down();
 }
@@ -367,6 +369,45 @@ test_hang(void)
 	tear_down();
 }
 
+static void
+test_behind(void)
+{
+	set_up(0);
+	look_after(1000);
+	depth[0] = depth[1] = depth[2] = 9;
+	look_after(1000);
+	ok(goes_to(1, 1, 1, 0), "where all queues are long, to all");
+	depth[0] = depth[2] = 2;
+	depth[1] = 5;
+	look_after(15);
+	ok(goes_to(1, 1, 1, 0), "a few more are no reason");
+	depth[1] = 6;
+	look_after(15);
+	ok(goes_to(1, 0, 1, 0), "not to a queue that is longer by more");
+	depth[1] = 2;
+	look_after(15);
+	ok(goes_to(1, 0, 1, 0), "nor at once when it has caught up");
+	look_after(15);
+	ok(goes_to(1, 1, 1, 0), "but as long after as it took");
+
+	depth[0] = depth[1] = depth[2] = 0;
+	look_after(15);
+	depth[1] = 1;
+	look_after(15);
+	ok(goes_to(1, 1, 1, 0), "to one that is seen to wait once");
+	look_after(15);
+	ok(goes_to(1, 0, 1, 0), "not where none was taken, and others are free");
+	depth[1] = 0;
+	look_after(15);
+	look_after(15);
+	ok(steering_next(&steering) == fake.now_ms + 15,
+	    "the looks go on for a while");
+	look_after(2000);
+	ok(steering_next(&steering) == fake.now_ms + 1000 &&
+	    goes_to(1, 1, 1, 0), "and come to rest");
+	tear_down();
+}
+
 /* What a worker that was killed has left waits for its successor. */
 static void
 test_successor(void)
@@ -383,7 +424,7 @@ test_successor(void)
 	look_after(100);
 	look_after(100);
 	look_after(700);
-	ok(seat(1)->state == WORKER_READY && goes_to(1, 1, 1, 0),
+	ok(seat(1)->state == WORKER_READY && !steering.seats[1].stuck,
 	    "its successor has a second, however old what waits is");
 	look_after(100);
 	ok(seat(1)->state == WORKER_KILLED, "and not more");
@@ -402,6 +443,7 @@ main(void)
 	test_stranded();
 	test_alone();
 	test_hang();
+	test_behind();
 	test_successor();
 	return done();
 }
