@@ -21,6 +21,7 @@ enum {
 					   while something waits */
 	FEW = 3,			/* connections more than in the shortest
 					   queue: not behind yet */
+	SLOW_MS = 100,			/* behind for so long: not by chance */
 	BEHIND_MAX_MS = 500,		/* that one stays behind when it has
 					   caught up */
 	AFTER_MS = 1000,		/* waiting for so long, none accepted */
@@ -172,10 +173,13 @@ look_at_seat(struct steering *s, struct worker *w, int64_t now_ms)
 		judge_waiting(s, seat, w, now_ms);
 }
 
-/* Nothing was taken since the look before, though others have taken all. */
+/* Nothing was taken since the look before, though others have taken all. One
+ * that has been slow of late is trusted with nothing. */
 static bool
-is_slow(const struct steering_seat *seat, unsigned least)
+is_slow(const struct steering_seat *seat, unsigned least, int64_t now_ms)
 {
+	if (seat->slow_ms != 0 && now_ms - seat->slow_ms < LATE_MS)
+		return seat->queued > least;
 	return seat->queued > least + FEW || (least == 0 &&
 	    seat->queued > 0 && seat->before > 0 &&
 	    seat->queued >= seat->before);
@@ -192,28 +196,36 @@ is_back(struct steering_seat *seat, unsigned least, int64_t now_ms)
 		seat->until_ms = 0;
 		return false;
 	}
+	if (stays_ms >= SLOW_MS)
+		seat->slow_ms = now_ms;
 	if (seat->until_ms == 0)
 		seat->until_ms = now_ms + (stays_ms < BEHIND_MAX_MS ? stays_ms :
 		    BEHIND_MAX_MS);
 	return now_ms >= seat->until_ms;
 }
 
+static enum steering_pace
+find_pace(struct steering_seat *seat, unsigned least, int64_t now_ms)
+{
+	if (seat->pace == PACE_EVEN && is_slow(seat, least, now_ms)) {
+		seat->behind_ms = now_ms;
+		seat->until_ms = 0;
+	} else if (seat->pace == PACE_EVEN || is_back(seat, least, now_ms))
+		return PACE_EVEN;
+	return seat->queued > least + FEW ? PACE_FAR_BEHIND : PACE_BEHIND;
+}
+
 static void
-judge_behind(struct steering *s, const struct worker *w, unsigned least,
+judge_pace(struct steering *s, const struct worker *w, unsigned least,
     int64_t now_ms)
 {
 	struct steering_seat *seat = &s->seats[w->seat];
-	bool was = seat->behind;
+	enum steering_pace was = seat->pace;
 
 	if (!worker_serves(w))
 		return;
-	if (!was && is_slow(seat, least)) {
-		seat->behind = true;
-		seat->behind_ms = now_ms;
-		seat->until_ms = 0;
-	} else if (was && is_back(seat, least, now_ms))
-		seat->behind = false;
-	s->stale = s->stale || seat->behind != was;
+	seat->pace = find_pace(seat, least, now_ms);
+	s->stale = s->stale || seat->pace != was;
 }
 
 /* Nobody else uses the queue now, so its O_NONBLOCK is ours. */
@@ -298,7 +310,7 @@ steering_look(struct steering *s, bool idle, int64_t now_ms)
 			least = s->seats[i].queued;
 	}
 	for (i = 0; i < s->pool->nseats; i++)
-		judge_behind(s, s->pool->seat[i], least, now_ms);
+		judge_pace(s, s->pool->seat[i], least, now_ms);
 	if (waiting)
 		s->waited_ms = now_ms;
 	tidy_up(s, idle, waiting, now_ms);
@@ -325,12 +337,12 @@ is_stuck(const struct steering *s, const struct worker *w)
 	return seat->stuck && seat->pid == w->process.pid;
 }
 
-static bool
-is_behind(const struct steering *s, const struct worker *w)
+static enum steering_pace
+pace_of(const struct steering *s, const struct worker *w)
 {
 	const struct steering_seat *seat = &s->seats[w->seat];
 
-	return seat->behind && seat->pid == w->process.pid;
+	return seat->pid == w->process.pid ? seat->pace : PACE_EVEN;
 }
 
 static bool
@@ -346,7 +358,7 @@ rank_worker(const struct steering *s, const struct worker *w)
 	if (worker_serves(w) && is_stuck(s, w))
 		return 2;
 	if (worker_serves(w))
-		return is_behind(s, w) ? 3 : 4;
+		return 5 - (int)pace_of(s, w);
 	/* In a stop nobody else is there. */
 	if (s->pool->stopping && w->state == WORKER_DRAINING)
 		return 2;

@@ -16,6 +16,14 @@
 #include "master/socket/listener.h"
 #include "master/worker/pool.h"
 
+/* How a seat's worker takes what is queued, beside the quickest. What is not
+ * PACE_EVEN gets nothing new while there is a better one. */
+enum steering_pace {
+	PACE_EVEN,
+	PACE_BEHIND,
+	PACE_FAR_BEHIND,		/* by more than a few connections */
+};
+
 /* What is known of the queues of a seat. */
 struct steering_seat {
 	pid_t	 pid;			/* the worker that it is about */
@@ -24,10 +32,12 @@ struct steering_seat {
 	unsigned before;		/* … in the look before */
 	int64_t	 seen_ms;		/* when they were seen first … */
 	bool	 rested;		/* … by a look a second after the last */
-	bool	 behind;		/* nothing new is steered to it */
-	int64_t	 behind_ms;		/* since when */
+	enum steering_pace pace;
+	int64_t	 behind_ms;		/* when it fell behind */
 	int64_t	 until_ms;		/* it has caught up, and stays behind
-					   so long; 0: it has not */
+					   until then; 0: it has not */
+	int64_t	 slow_ms;		/* when it caught up after a while; 0:
+					   it has never been slow */
 	int64_t	 waiting_ms;		/* since when some have waited, and none
 					   was accepted; 0: none waits */
 };

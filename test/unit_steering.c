@@ -13,7 +13,7 @@
 #include "test/fake_process.h"
 #include "test/tap.h"
 
-enum { WORKERS = 3, SEATS = 4, HANG = 5000, PORT = 8080 };
+enum { WORKERS = 3, SEATS = 4, HANG = 5000, SLOW = 500, PORT = 8080 };
 
 static unsigned depth[SEATS];		/* of each seat's queue */
 static int nlooks;			/* times that one was asked for */
@@ -408,6 +408,40 @@ test_behind(void)
 	tear_down();
 }
 
+/* Of those that are behind the least is chosen, and one that was slow is not
+ * trusted soon. */
+static void
+test_slow(void)
+{
+	int i;
+
+	set_up(0);
+	look_after(1000);
+	depth[1] = 9;
+	look_after(1000);
+	depth[0] = depth[2] = 1;
+	look_after(15);
+	ok(goes_to(1, 0, 1, 0), "not to one that is far behind");
+	depth[0] = 0;
+	look_after(15);
+	look_after(15);
+	ok(goes_to(1, 0, 0, 0), "nor to one that takes nothing");
+	depth[0] = 5;
+	depth[2] = 0;
+	look_after(15);
+	ok(goes_to(0, 0, 1, 0), "where all are behind, to the least behind");
+	depth[0] = depth[1] = 0;
+	look_after(SLOW);
+	for (i = 0; i < 2; i++)
+		look_after(SLOW);
+	ok(goes_to(1, 1, 1, 0), "to all when they have caught up");
+	depth[0] = depth[1] = 1;
+	look_after(15);
+	ok(goes_to(0, 0, 1, 0), "to one that has been slow of late, not with "
+	    "one more");
+	tear_down();
+}
+
 /* What a worker that was killed has left waits for its successor. */
 static void
 test_successor(void)
@@ -444,6 +478,7 @@ main(void)
 	test_alone();
 	test_hang();
 	test_behind();
+	test_slow();
 	test_successor();
 	return done();
 }
