@@ -60,7 +60,8 @@ enum crr_bus_field {			/* offsets in a bus message, bytes */
  *		Answers: EVENTs, then DONE or ERROR.
  * STATUS	c→m	No field. Answers: STATUS_MASTER, then each
  *		STATUS_LISTENER followed by its STATUS_QUEUEs, then
- *		STATUS_WORKERs, STATUS_BUS, STATUS_SUBSCRIBERs, DONE.
+ *		STATUS_WORKERs, STATUS_HANDOFF, STATUS_BUS, STATUS_SUBSCRIBERs,
+ *		DONE.
  * SCALE	c→m	change the number of workers. u32 mode: enum crr_scale,
  *		i32 number. Answers: EVENTs, then DONE or ERROR.
  * STOP		c→m	u32 flags: enum crr_stop. Answers: EVENTs, then DONE when
@@ -115,6 +116,11 @@ enum crr_bus_field {			/* offsets in a bus message, bytes */
  *		subscribers.
  * STATUS_SUBSCRIBER m→c i32 worker id or -1, u32 pid, u64 bytes queued for
  *		it, u64 messages that it has lost.
+ * STATUS_HANDOFF m→c	kept connections of workers that went: u64 that have
+ *		been held, u64 requests handed on to a new worker, u64 of these
+ *		whose answer broke off, u64 connections closed in their quiet
+ *		after their worker (all since the start), u32 held now, u32
+ *		handed on now.
  */
 #define CRR_TYPES(X) \
 	X(VERSION,		1,	0,	64) \
@@ -141,7 +147,8 @@ enum crr_bus_field {			/* offsets in a bus message, bytes */
 	X(SYNCED,		22,	8,	8) \
 	X(QUEUED,		23,	12,	12) \
 	X(STATUS_BUS,		24,	40,	40) \
-	X(STATUS_SUBSCRIBER,	25,	24,	24)
+	X(STATUS_SUBSCRIBER,	25,	24,	24) \
+	X(STATUS_HANDOFF,	26,	40,	40)
 
 enum crr_type {
 #define X(name, number, least, greatest) CRR_##name = number,

@@ -123,6 +123,15 @@ put_worker(FILE *out, const struct report_worker *w)
 }
 
 static void
+put_handoff(FILE *out, const struct report_handoff *h)
+{
+	fprintf(out, "\"kept\":{\"held\":%" PRIu64 ",\"handed_on\":%" PRIu64
+	    ",\"broken\":%" PRIu64 ",\"closed\":%" PRIu64
+	    ",\"held_now\":%" PRIu32 ",\"handed_on_now\":%" PRIu32 "},",
+	    h->held, h->requests, h->broken, h->quiet, h->holding, h->handing);
+}
+
+static void
 put_bus(FILE *out, const struct report *r)
 {
 	const struct report_subscriber *s, *end;
@@ -166,6 +175,7 @@ json_write(FILE *out, const struct report *r)
 		put_worker(out, &r->worker[i]);
 	}
 	fputs("],", out);
+	put_handoff(out, &r->handoff);
 	put_bus(out, r);
 	fputs("}\n", out);
 }

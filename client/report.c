@@ -176,6 +176,17 @@ decode_worker(struct report *r, struct cursor *c)
 }
 
 static void
+decode_handoff(struct report *r, struct cursor *c)
+{
+	r->handoff.held = take_u64(c);
+	r->handoff.requests = take_u64(c);
+	r->handoff.broken = take_u64(c);
+	r->handoff.quiet = take_u64(c);
+	r->handoff.holding = take_u32(c);
+	r->handoff.handing = take_u32(c);
+}
+
+static void
 decode_bus(struct report *r, struct cursor *c)
 {
 	r->bus.seq = take_u64(c);
@@ -216,6 +227,9 @@ report_decode(struct report *r, const struct crr_frame *f)
 		break;
 	case CRR_STATUS_WORKER:
 		decode_worker(r, &c);
+		break;
+	case CRR_STATUS_HANDOFF:
+		decode_handoff(r, &c);
 		break;
 	case CRR_STATUS_BUS:
 		decode_bus(r, &c);

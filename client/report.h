@@ -60,6 +60,15 @@ struct report_bus {
 	uint32_t nretained;		/* values */
 };
 
+/* Of kept connections of workers that went. */
+struct report_handoff {
+	uint64_t held;			/* since the master's start */
+	uint64_t requests;		/* handed on */
+	uint64_t broken;		/* of these, not answered to the end */
+	uint64_t quiet;			/* closed after their workers */
+	uint32_t holding, handing;	/* now */
+};
+
 struct report {
 	uint32_t pid;
 	uint32_t state;			/* enum crr_state */
@@ -72,6 +81,7 @@ struct report {
 	struct report_listener *listener;
 	struct report_queue *queue;
 	struct report_worker *worker;
+	struct report_handoff handoff;
 	struct report_bus bus;
 	struct report_subscriber *subscriber;
 	size_t	 nlistener, nqueue, nworker, nsubscriber;

@@ -141,6 +141,18 @@ put_subscriber(FILE *out, const struct report_subscriber *s)
 	    worker, s->pid, s->queued, s->lost);
 }
 
+/* Write nothing before a connection has been held. */
+static void
+put_handoff(FILE *out, const struct report_handoff *h)
+{
+	if (h->held == 0)
+		return;
+	fprintf(out, "\nkept connections: %" PRIu64 " held (%" PRIu32
+	    " now), %" PRIu64 " requests handed on (%" PRIu32 " now, %" PRIu64
+	    " broken off), %" PRIu64 " closed in their quiet\n", h->held,
+	    h->holding, h->requests, h->handing, h->broken, h->quiet);
+}
+
 /* Write nothing if nobody uses the bus. */
 static void
 put_bus(FILE *out, const struct report *r)
@@ -170,5 +182,6 @@ table_write(FILE *out, const struct report *r)
 	    "PID", "GEN", "STATE", "UPTIME", "RESTARTS", "LAST EXIT");
 	for (i = 0; i < r->nworker; i++)
 		put_worker(out, &r->worker[i]);
+	put_handoff(out, &r->handoff);
 	put_bus(out, r);
 }

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +35,14 @@ order_tell(struct master *m, enum crr_event kind, int count, const char *text)
 	clients_tell(&m->clients, &ev);
 }
 
+static void
+tell_requested(struct master *m)
+{
+	m->clients.run = m->reload.run;
+	m->orders.kept = m->handoff.counts;
+	order_tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
+}
+
 unsigned
 order_reload(struct master *m, int64_t now_ms)
 {
@@ -44,7 +53,7 @@ order_reload(struct master *m, int64_t now_ms)
 	order_note(m);
 	m->clients.run = m->reload.run;
 	if (begins)
-		order_tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
+		tell_requested(m);
 	return run;
 }
 
@@ -178,11 +187,44 @@ order_is_drained(struct master *m, bool clean, int64_t now_ms)
 	return clean && listeners_shared_depth(&m->listeners) == 0;
 }
 
+/* Add to a list of phrases, for people. */
+static void
+add_phrase(char *text, size_t size, uint64_t n, const char *one,
+    const char *more)
+{
+	size_t used = strlen(text);
+
+	if (n > 0)
+		snprintf(text + used, size - used, "%s%" PRIu64 " %s",
+		    used == 0 ? "" : ", ", n, n == 1 ? one : more);
+}
+
+/* What has become of kept connections since the reload began. */
+static void
+describe_kept(const struct master *m, char *text, size_t size)
+{
+	const struct handoff_counts *now = &m->handoff.counts;
+	const struct handoff_counts *began = &m->orders.kept;
+
+	text[0] = '\0';
+	add_phrase(text, size, now->held - began->held,
+	    "kept connection held", "kept connections held");
+	add_phrase(text, size, now->handed_on - began->handed_on,
+	    "request handed on", "requests handed on");
+	add_phrase(text, size, now->unheld - began->unheld,
+	    "connection could not be held, and may have lost a request",
+	    "connections could not be held, and may have lost requests");
+	add_phrase(text, size, now->remote - began->remote,
+	    "other machine's connection closed (see --handoff any)",
+	    "other machines' connections closed (see --handoff any)");
+}
+
 static void
 end_reload(struct master *m, enum reload_outcome outcome, int64_t now_ms)
 {
 	int n = reload_new_workers(&m->reload, &m->pool);
 	const char *why = NULL;
+	char kept[CRR_TEXT_MAX];
 
 	if (outcome == RELOAD_FAILED) {
 		why = m->reload.why;
@@ -191,14 +233,14 @@ end_reload(struct master *m, enum reload_outcome outcome, int64_t now_ms)
 	} else {
 		steering_close_stranded(&m->steering);
 		served_complete(&m->listeners, m->reload.generation);
-		order_tell(m, CRR_EVENT_RELOAD_COMPLETE, n, "");
+		describe_kept(m, kept, sizeof(kept));
+		order_tell(m, CRR_EVENT_RELOAD_COMPLETE, n, kept);
 	}
 	clients_reloaded(&m->clients, m->reload.run, why);
 	if (!reload_next(&m->reload, &m->pool, now_ms))
 		return;
 	order_note(m);
-	m->clients.run = m->reload.run;
-	order_tell(m, CRR_EVENT_RELOAD_REQUESTED, m->pool.wanted, "");
+	tell_requested(m);
 }
 
 static void

@@ -61,6 +61,7 @@ struct orders {
 	bool	 scaling;		/* until all workers wanted are ready */
 	int64_t	 next_ms;		/* when something is due though nothing
 					   happens; 0 */
+	struct handoff_counts kept;	/* as the reload began */
 	struct stopping stop;
 };
 

@@ -181,6 +181,33 @@ send_workers(const struct master *m, struct conn *c, uint32_t id,
 }
 
 static void
+send_handoff(const struct master *m, struct conn *c, uint32_t id)
+{
+	const struct handoff_counts *counts = &m->handoff.counts;
+	struct drain_counts drain;
+	unsigned char buf[40];
+	uint64_t held = counts->held;
+	unsigned now = 0;
+	int i;
+
+	for (i = 0; i < m->pool.nseats; i++) {
+		if (m->pool.seat[i]->drain == NULL)
+			continue;
+		drain = drain_counts(m->pool.seat[i]->drain);
+		now += drain.held;
+		if (m->pool.seat[i]->state == WORKER_DRAINING)
+			held += drain.raised;
+	}
+	crr_put64(buf, held);
+	crr_put64(buf + 8, counts->handed_on);
+	crr_put64(buf + 16, counts->broken);
+	crr_put64(buf + 24, counts->quiet);
+	crr_put32(buf + 32, now);
+	crr_put32(buf + 36, (uint32_t)m->handoff.with_porter);
+	conn_send(c, CRR_STATUS_HANDOFF, id, buf, sizeof(buf));
+}
+
+static void
 send_subscribers(const struct master *m, struct conn *c, uint32_t id)
 {
 	struct bus_subscriber *s = NULL;
@@ -223,6 +250,7 @@ status_send(const struct master *m, struct conn *c, uint32_t id,
 	for (i = 0; i < m->listeners.n; i++)
 		send_listener(m, c, id, i);
 	send_workers(m, c, id, now_ms);
+	send_handoff(m, c, id);
 	send_bus(m, c, id);
 	conn_send(c, CRR_DONE, id, NULL, 0);
 }

@@ -446,6 +446,8 @@ count_kept(struct drain *d, const struct kept *k, struct drain_counts *found)
 	found->held += held;
 	found->waiting += k->waits;
 	found->waiting_old += k->waits && is_old(d, k);
+	found->unheld += k->hold.timid && !k->hold.was_raised;
+	found->remote += k->spoke_http && !k->may;
 }
 
 /*
@@ -472,6 +474,7 @@ count_all(struct drain *d, int64_t now_ms)
 
 	for (i = 0; i < d->size; i++) {
 		for (k = d->kept[i]; k != NULL; k = k->next) {
+			found.raised += k->hold.was_raised;
 			if (k->pass != d->pass)
 				settle_missed(d, k, now_ms);
 			else if (k->is_connection)
@@ -576,11 +579,13 @@ drain_again(struct drain *d)
 	d->sure = false;
 }
 
-void
+bool
 drain_stopping(struct drain *d, int64_t now_ms)
 {
-	if (d->stopped_ms == 0)
-		d->stopped_ms = now_ms;
+	if (d->stopped_ms != 0)
+		return false;
+	d->stopped_ms = now_ms;
+	return true;
 }
 
 bool

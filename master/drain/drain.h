@@ -27,6 +27,11 @@ struct drain_counts {
 	unsigned waiting_old;		/* of these, that were there when the
 					   drain began */
 	unsigned queued;		/* not accepted yet */
+	unsigned raised;		/* that have been held at some time */
+	unsigned unheld;		/* that could not be: their readers
+					   block */
+	unsigned remote;		/* of HTTP/1 whose requests may not be
+					   handed on */
 };
 
 struct drain_rules {
@@ -69,8 +74,9 @@ bool	 drain_only_new(const struct drain *d);
 /* Find nothing in hand two passes long once more: what comes in has changed. */
 void	 drain_again(struct drain *d);
 
-/* The stop signal has been sent: what is held stays so, nothing more is. */
-void	 drain_stopping(struct drain *d, int64_t now_ms);
+/* The stop signal has been sent: what is held stays so, nothing more is.
+ * Returns false if that was known. */
+bool	 drain_stopping(struct drain *d, int64_t now_ms);
 
 /* The porter has taken a connection's request, or not. Returns false if the
  * connection is not of this drain. */

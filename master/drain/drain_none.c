@@ -62,11 +62,12 @@ drain_again(struct drain *d)
 	(void)d;
 }
 
-void
+bool
 drain_stopping(struct drain *d, int64_t now_ms)
 {
 	(void)d;
 	(void)now_ms;
+	return false;
 }
 
 bool

@@ -191,14 +191,12 @@ handoff_hear(struct handoff *h, struct porting_reply *reply)
 		n = recv(h->fd, reply, sizeof(*reply), MSG_DONTWAIT);
 		if (n == sizeof(*reply)) {
 			note_news(h, reply);
-			h->counts.now = (unsigned)h->with_porter;
 			return true;
 		}
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return false;
 		note_death(h);
 	}
-	h->counts.now = 0;
 	if (h->npending == 0)
 		return false;
 	reply->id = h->pending[--h->npending];

@@ -18,7 +18,11 @@
 enum { HANDOFF_PENDING = 4096 };	/* orders not replied to, at most */
 
 struct handoff_counts {
-	unsigned now;			/* with the porter */
+	uint64_t held;			/* connections, at some time */
+	uint64_t unheld;		/* that could not be, whose readers
+					   block, when their worker stopped */
+	uint64_t remote;		/* that were held, but whose requests
+					   may not be handed on, the same */
 	uint64_t handed_on;		/* requests, since the start */
 	uint64_t broken;		/* of these, not answered to the end */
 	uint64_t quiet;			/* closed in their quiet */
