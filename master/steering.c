@@ -128,9 +128,8 @@ judge_waiting(struct steering *s, struct steering_seat *seat, struct worker *w,
 		    seat->queued == 1 ? " has" : "s have");
 	}
 	if (hang_ms != 0 && waited_ms >= hang_ms) {
-		w->hung = true;
 		forget_seat(seat, w);
-		worker_step(w, WORKER_KILL, &s->pool->rules, now_ms);
+		worker_step(w, WORKER_HANG, &s->pool->rules, now_ms);
 	}
 }
 

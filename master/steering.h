@@ -72,8 +72,8 @@ void	 steering_free(struct steering *s);
 void	 steering_turn(struct steering *s);
 
 /*
- * Look at the queues, if it is time to: find workers that are stuck, and kill
- * them after --hang; find who is behind. With idle, close what is stranded, as
+ * Look at the queues, if it is time to: find workers that are stuck, and have
+ * them replaced after --hang; find who is behind. With idle, close what is stranded, as
  * steering_close_stranded does. Returns whether it is time for steering_turn.
  */
 bool	 steering_look(struct steering *s, bool idle, int64_t now_ms);

@@ -220,6 +220,7 @@ begin_drain(struct master *m, struct worker *w, int64_t now_ms)
 		.handoff = m->plan.handoff == PLAN_HANDOFF_OFF ? NULL :
 		    &m->handoff,
 		.any = m->plan.handoff == PLAN_HANDOFF_ANY,
+		.leaves_queue = w->hung,
 	};
 
 	return drain_begin(&w->process, &m->family, &m->listeners, w->seat,
@@ -233,7 +234,8 @@ begin_drain(struct master *m, struct worker *w, int64_t now_ms)
 static void
 look_at_drain(struct master *m, struct worker *w, int64_t now_ms)
 {
-	bool steered = m->listeners.steered[w->seat] && !m->pool.stopping;
+	bool steered = m->listeners.steered[w->seat] && !m->pool.stopping &&
+	    !w->hung;
 	bool clean;
 
 	if (w->drain == NULL)
@@ -289,7 +291,9 @@ meet_deadline(struct master *m, struct worker *w, int64_t now_ms)
 			ready_note_missing(m, w);
 		if (w->state == WORKER_DRAINING && w->drain != NULL)
 			tell_drain_over(m, w);
-		worker_step(w, WORKER_TIMEOUT, &m->pool.rules, now_ms);
+		/* One that hangs has had its time to stop. */
+		worker_step(w, w->hung && w->state == WORKER_DRAINING ?
+		    WORKER_KILL : WORKER_TIMEOUT, &m->pool.rules, now_ms);
 	}
 	if (w->state == WORKER_DRAINING)
 		look_at_drain(m, w, now_ms);

@@ -10,16 +10,16 @@
 #include <unistd.h>
 
 #include "base/http1.h"
+#include "base/reset.h"
 #include "porter/carried.h"
+#include "porter/exchange.h"
 
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT	24
 #endif
 
 enum {
-	REQUEST_MAX = 64 * 1024,	/* bytes taken at once */
-	REQUEST_MORE = 32,		/* that a head may grow by */
-	ANSWER_SOME = 16 * 1024,	/* bytes read at once */
+	REQUEST_MAX = EXCHANGE_REQUEST_MAX,
 	LOOK_MS = 5,			/* between looks at one that is watched:
 					   its worker may have shut it down, so
 					   that poll(2) says nothing of use */
@@ -45,17 +45,7 @@ struct carried {
 	int64_t	 quiet_ms, due_ms;
 	struct poller *poller;
 	carried_teller *tell;
-
-	/* To the server: */
-	char	 request[REQUEST_MAX + REQUEST_MORE];
-	size_t	 nrequest, wrote;
-	uint64_t body_left;		/* bytes to come from the client */
-
-	/* To the client: */
-	bool	 ended;			/* the server has */
-	char	 out[ANSWER_SOME + HTTP1_HEAD_MAX + HTTP1_ANSWER_MORE];
-	size_t	 nout, out_at;
-	struct http1_answer answer;
+	struct exchange *exchange;	/* while TALKING; or NULL */
 };
 
 struct carried **
@@ -87,6 +77,7 @@ end(struct carried *c, enum porting_news news)
 	close_server(c);
 	poller_forget(c->poller, c->client, c);
 	close(c->client);
+	free(c->exchange);
 	free(c);
 	return false;
 }
@@ -103,13 +94,7 @@ end_for_client(struct carried *c, enum porting_news news)
 static bool
 reset(struct carried *c)
 {
-	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-	const struct sockaddr none = { .sa_family = AF_UNSPEC };
-
-	setsockopt(c->client, SOL_SOCKET, SO_LINGER, &at_once,
-	    sizeof(at_once));
-	/* Disconnects it, whoever else has it: tcp(7). */
-	(void)!connect(c->client, &none, sizeof(none));
+	reset_connection(c->client);
 	return end(c, PORTING_BROKEN);
 }
 
@@ -188,9 +173,12 @@ take_request(struct carried *c)
 {
 	static char peeked[REQUEST_MAX], bytes[REQUEST_MAX];
 	struct http1_request r;
-	size_t n, head;
+	size_t n;
 	enum http1_verdict v;
 
+	c->exchange = calloc(1, sizeof(*c->exchange));
+	if (c->exchange == NULL)
+		return give_up(c);
 	v = judge_queue(c, peeked, sizeof(peeked), &n, &r);
 	if (n < c->length || r.head == 0 || (!c->is_watch &&
 	    (v != HTTP1_WHOLE || n != c->length)))
@@ -203,17 +191,8 @@ take_request(struct carried *c)
 	}
 	c->taken = true;
 	c->tell(c->id, PORTING_TAKEN);
-	head = http1_close_request(bytes, r.head, c->request,
-	    sizeof(c->request));
-	if (head == 0)
+	if (exchange_begin(c->exchange, bytes, n, &r) == -1)
 		return reset(c);
-	memcpy(c->request + head, bytes + r.head, n - r.head);
-	c->nrequest = head + n - r.head;
-	c->wrote = 0;
-	if (r.chunked)
-		c->body_left = UINT64_MAX;
-	else
-		c->body_left = r.total > n ? r.total - n : 0;
 	c->phase = TALKING;
 	return true;
 }
@@ -276,131 +255,27 @@ look_at_watched(struct carried *c, int64_t now_ms)
 }
 
 static bool
-would_wait(void)
-{
-	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-}
-
-/* What is left of its body comes from the client. */
-static bool
-read_body(struct carried *c)
-{
-	size_t some = sizeof(c->request);
-	ssize_t n;
-
-	if (c->body_left == 0)
-		return true;
-	if (some > c->body_left)
-		some = (size_t)c->body_left;
-	n = recv(c->client, c->request, some, MSG_DONTWAIT);
-	if (n == -1)
-		return would_wait();
-	if (n == 0) {
-		c->body_left = 0;
-		shutdown(c->server, SHUT_WR);
-		return true;
-	}
-	c->nrequest = (size_t)n;
-	c->wrote = 0;
-	if (c->body_left != UINT64_MAX)
-		c->body_left -= (uint64_t)n;
-	return true;
-}
-
-/* A server may answer, and close, before it has read all of a body. */
-static void
-write_request(struct carried *c)
-{
-	ssize_t n;
-
-	for (;;) {
-		if (c->wrote == c->nrequest) {
-			c->wrote = c->nrequest = 0;
-			if (!read_body(c))
-				c->body_left = 0;
-			if (c->nrequest == 0)
-				return;
-		}
-		n = send(c->server, c->request + c->wrote,
-		    c->nrequest - c->wrote, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n == -1 && would_wait())
-			return;
-		if (n == -1) {
-			c->wrote = c->nrequest = 0;
-			c->body_left = 0;
-			return;
-		}
-		c->wrote += (size_t)n;
-	}
-}
-
-static void
-read_answer(struct carried *c)
-{
-	char some[ANSWER_SOME];
-	ssize_t n;
-
-	c->nout = c->out_at = 0;
-	n = recv(c->server, some, sizeof(some), MSG_DONTWAIT);
-	if (n == -1 && would_wait())
-		return;
-	if (n > 0) {
-		c->nout = http1_answer(&c->answer, some, (size_t)n, c->out,
-		    sizeof(c->out));
-		return;
-	}
-	c->ended = true;
-	c->nout = http1_answer_end(&c->answer, c->out);
-}
-
-/* Returns false if the client takes no more. */
-static bool
-write_answer(struct carried *c)
-{
-	ssize_t n;
-
-	while (c->out_at < c->nout) {
-		n = send(c->client, c->out + c->out_at, c->nout - c->out_at,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n == -1)
-			return would_wait();
-		c->out_at += (size_t)n;
-	}
-	return true;
-}
-
-static bool
 finish_answer(struct carried *c, int64_t now_ms)
 {
-	bool whole = c->answer.past;
-
 	close_server(c);
-	if (!whole)
-		return end_for_client(c, PORTING_BROKEN);
 	shutdown(c->client, SHUT_WR);
 	c->phase = LINGERING;
 	c->due_ms = now_ms + LINGER_MS;
 	return true;
 }
 
-/* What has been read is written before more is read. */
 static bool
 talk(struct carried *c, int64_t now_ms)
 {
-	bool more;
-
-	write_request(c);
-	do {
-		if (!write_answer(c))
-			return end_for_client(c, PORTING_BROKEN);
-		if (c->out_at < c->nout)
-			return true;
-		if (c->ended)
-			return finish_answer(c, now_ms);
-		read_answer(c);
-		more = c->nout > 0 || c->ended;
-	} while (more);
-	return true;
+	switch (exchange_step(c->exchange, c->client, c->server)) {
+	case EXCHANGE_GOES_ON:
+		return true;
+	case EXCHANGE_ANSWERED:
+		return finish_answer(c, now_ms);
+	case EXCHANGE_BROKEN:
+		break;
+	}
+	return end_for_client(c, PORTING_BROKEN);
 }
 
 /* A close with bytes unread would be a reset, and could overtake the answer. */
@@ -412,7 +287,7 @@ linger(struct carried *c, int64_t now_ms)
 
 	while ((n = recv(c->client, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
 		continue;
-	if (n == -1 && would_wait() && now_ms < c->due_ms)
+	if (n == -1 && errno == EAGAIN && now_ms < c->due_ms)
 		return true;
 	return end_for_client(c, PORTING_ANSWERED);
 }
@@ -420,26 +295,17 @@ linger(struct carried *c, int64_t now_ms)
 static short
 client_events(const struct carried *c)
 {
-	short events = 0;
-
-	if (c->phase == LINGERING || (c->phase == TALKING &&
-	    c->nrequest == 0 && c->body_left > 0))
-		events |= POLLIN;
-	if (c->phase == TALKING && c->out_at < c->nout)
-		events |= POLLOUT;
-	return events;
+	if (c->phase == TALKING)
+		return exchange_client_events(c->exchange);
+	return c->phase == LINGERING ? POLLIN : 0;
 }
 
 static short
 server_events(const struct carried *c)
 {
-	short events = 0;
-
-	if (c->phase == CONNECTING || c->wrote < c->nrequest)
-		events |= POLLOUT;
-	if (c->phase == TALKING && c->out_at == c->nout && !c->ended)
-		events |= POLLIN;
-	return events;
+	if (c->phase == TALKING)
+		return exchange_server_events(c->exchange);
+	return c->phase == CONNECTING ? POLLOUT : 0;
 }
 
 static bool

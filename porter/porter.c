@@ -15,6 +15,7 @@
 #include "base/porting.h"
 #include "base/timers.h"
 #include "porter/carried.h"
+#include "porter/confine.h"
 #include "porter/porter.h"
 
 enum { KIND_MASTER, KIND_CARRIED };
@@ -153,6 +154,7 @@ porter_main(int argc, char **argv)
 	if (p.poller == NULL || poller_watch(p.poller, PORTING_FD, POLLIN,
 	    KIND_MASTER, &p) == -1)
 		fatal(1, "porter");
+	confine();
 	while (take_turn(&p))
 		continue;
 	return 0;

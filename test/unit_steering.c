@@ -349,10 +349,10 @@ test_hang(void)
 	look_after(1000);
 	look_after(100);
 	ok(look_after(HANG - 100) && seat(2)->state == WORKER_READY,
-	    "one is not killed before --hang's time");
+	    "one is not replaced before --hang's time");
 	look_after(200);
-	ok(seat(2)->state == WORKER_KILLED && seat(2)->hung,
-	    "it is killed at that");
+	ok(seat(2)->state == WORKER_DRAINING && seat(2)->hung,
+	    "it is drained at that");
 	ok(goes_to(1, 1, 0, 0) || (steering_turn(&steering),
 	    goes_to(1, 1, 0, 0)), "and nothing is steered to it");
 	pid = seat(2)->process.pid;
@@ -449,7 +449,7 @@ test_successor(void)
 	set_up(1000);
 	list_waiting(PORT, 0, 60000);
 	see_waiting();
-	ok(seat(1)->state == WORKER_KILLED, "one that hangs is killed");
+	ok(seat(1)->state == WORKER_DRAINING, "one that hangs is drained");
 	worker_ended(seat(1), 9, &pool.rules, fake.now_ms);
 	worker_step(seat(1), WORKER_TIMEOUT, &pool.rules, fake.now_ms);
 	fake.now_ms += 900;
@@ -461,7 +461,7 @@ test_successor(void)
 	ok(seat(1)->state == WORKER_READY && !steering.seats[1].stuck,
 	    "its successor has a second, however old what waits is");
 	look_after(100);
-	ok(seat(1)->state == WORKER_KILLED, "and not more");
+	ok(seat(1)->state == WORKER_DRAINING, "and not more");
 	tear_down();
 }
 

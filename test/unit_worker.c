@@ -39,17 +39,17 @@ static struct worker_rules rules = {
 };
 
 /* Where an event leads; a dot: it is ignored. The letters are those of
- * letters[], the columns START UP RETIRE DRAINED STOP KILL LOST GONE
- * TIMEOUT. */
+ * letters[], the columns START UP RETIRE HANG DRAINED STOP KILL LOST
+ * GONE TIMEOUT. */
 static const char letters[] = "-SRDTKB";
 static const char *const expected[WORKER_NSTATES] = {
-	[WORKER_DOWN]		= "S........",
-	[WORKER_STARTING]	= ".RT.TKB-K",
-	[WORKER_READY]		= "..D.TKB-.",
-	[WORKER_DRAINING]	= "...TTK.-T",
-	[WORKER_STOPPING]	= ".....K.-K",
-	[WORKER_KILLED]		= "......B-K",
-	[WORKER_BACKOFF]	= "S.-.--..S",
+	[WORKER_DOWN]		= "S.........",
+	[WORKER_STARTING]	= ".RT..TKB-K",
+	[WORKER_READY]		= "..DD.TKB-.",
+	[WORKER_DRAINING]	= "....TTKB-T",
+	[WORKER_STOPPING]	= "......KB-K",
+	[WORKER_KILLED]		= ".......B-K",
+	[WORKER_BACKOFF]	= "S.-..--..S",
 };
 
 static const char *const event_names[] = {
@@ -144,8 +144,8 @@ sound(const struct worker *w)
 		return false;
 	if ((w->deadline_ms != 0) != waits(w->state))
 		return false;
-	if (w->wanted && (w->state == WORKER_DOWN ||
-	    w->state == WORKER_DRAINING || w->state == WORKER_STOPPING))
+	if (w->wanted && (w->state == WORKER_DOWN || (!w->hung &&
+	    (w->state == WORKER_DRAINING || w->state == WORKER_STOPPING))))
 		return false;
 	if (worker_serves(w) != (w->state == WORKER_READY && !w->candidate))
 		return false;

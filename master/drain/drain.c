@@ -418,8 +418,9 @@ begin_pass(struct drain *d, const struct listeners *ls, int64_t now_ms)
 	d->pid_index = 0;
 	d->unseen = 0;
 	/* In the order in which a connection moves on, so none slips by. */
-	d->half = halfopen_left(&d->halfopen, ls, now_ms);
-	d->queued = listeners_depth(ls, d->seat);
+	d->half = !d->rules.leaves_queue &&
+	    halfopen_left(&d->halfopen, ls, now_ms);
+	d->queued = d->rules.leaves_queue ? 0 : listeners_depth(ls, d->seat);
 	/* A pass is clean only if no process is unknown. */
 	if (now_ms >= d->scan_ms || d->clean > 0) {
 		if (find_processes(d, now_ms) == -1)

@@ -39,6 +39,7 @@ struct drain_rules {
 	int64_t	 idle_ms;		/* of quiet: --idle */
 	struct handoff *handoff;	/* NULL: nothing is handed on */
 	bool	 any;			/* other machines' requests, too */
+	bool	 leaves_queue;		/* to its successor in the same seat */
 };
 
 /*

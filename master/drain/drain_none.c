@@ -6,6 +6,7 @@ enum { LOOK_MS = 5 };
 
 struct drain {
 	int	 seat;
+	bool	 leaves_queue;
 	int64_t	 next_ms;
 	struct drain_counts counts;
 };
@@ -21,11 +22,11 @@ drain_begin(const struct process *p, struct family *family,
 	(void)family;
 	(void)ls;
 	(void)handshakes;
-	(void)rules;
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)
 		return NULL;
 	d->seat = seat;
+	d->leaves_queue = rules->leaves_queue;
 	d->next_ms = now_ms + LOOK_MS;
 	return d;
 }
@@ -34,7 +35,7 @@ bool
 drain_look(struct drain *d, const struct listeners *ls, int64_t now_ms)
 {
 	d->next_ms = now_ms + LOOK_MS;
-	d->counts.queued = listeners_depth(ls, d->seat);
+	d->counts.queued = d->leaves_queue ? 0 : listeners_depth(ls, d->seat);
 	return d->counts.queued == 0;
 }
 

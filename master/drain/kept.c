@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include "base/reset.h"
 #include "master/drain/connection.h"
 #include "master/drain/handoff.h"
 #include "master/drain/kept.h"
@@ -185,15 +186,27 @@ kept_next(const struct kept *k, int64_t now_ms)
 	return k->fd == -1 ? 0 : hold_next(&k->hold, now_ms);
 }
 
+/* Nothing has been read of what was to be handed on. A porter that was killed
+ * may have, before it could say so. */
+static bool
+has_all(const struct kept *k)
+{
+	struct inhand_seen seen;
+
+	return connection_look(k->fd, &seen) == 0 &&
+	    seen.unread >= k->hold.waiting;
+}
+
 void
 kept_replied(struct kept *k, bool taken, int64_t now_ms)
 {
 	if (k->hold.phase != HOLD_TAKEN || k->fd == -1)
 		return;
-	if (!taken) {
+	if (!taken && has_all(k)) {
 		hold_refused(&k->hold, now_ms);
 		connection_set_mark(k->fd, k->mark);
-	}
+	} else if (!taken)
+		reset_connection(k->fd);
 	close_fd(k);
 }
 

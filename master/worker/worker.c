@@ -75,6 +75,14 @@ begin_drain(struct worker *w, const struct context *c)
 	w->deadline_ms = c->now_ms + c->rules->drain_ms;
 }
 
+/* Its successor in the same seat serves what is queued. */
+static void
+drain_hung(struct worker *w, const struct context *c)
+{
+	w->hung = true;
+	begin_drain(w, c);
+}
+
 static void
 stop_process(struct worker *w, const struct context *c)
 {
@@ -167,6 +175,7 @@ static const struct step steps[WORKER_NSTATES][WORKER_NEVENTS] = {
 	ON(STARTING,	TIMEOUT,	KILLED,		expire_start),
 
 	ON(READY,	RETIRE,		DRAINING,	begin_drain),
+	ON(READY,	HANG,		DRAINING,	drain_hung),
 	ON(READY,	STOP,		STOPPING,	stop_process),
 	ON(READY,	KILL,		KILLED,		kill_all),
 	ON(READY,	LOST,		BACKOFF,	back_off),
@@ -175,10 +184,12 @@ static const struct step steps[WORKER_NSTATES][WORKER_NEVENTS] = {
 	ON(DRAINING,	DRAINED,	STOPPING,	stop_process),
 	ON(DRAINING,	STOP,		STOPPING,	stop_process),
 	ON(DRAINING,	KILL,		KILLED,		kill_all),
+	ON(DRAINING,	LOST,		BACKOFF,	back_off),
 	ON(DRAINING,	GONE,		DOWN,		come_to_rest),
 	ON(DRAINING,	TIMEOUT,	STOPPING,	stop_process),
 
 	ON(STOPPING,	KILL,		KILLED,		kill_all),
+	ON(STOPPING,	LOST,		BACKOFF,	back_off),
 	ON(STOPPING,	GONE,		DOWN,		come_to_rest),
 	ON(STOPPING,	TIMEOUT,	KILLED,		give_up_stop),
 
@@ -248,7 +259,8 @@ describe_status(struct worker *w, int wstatus, const struct worker_rules *rules)
 		    "alive:TIME is for programs that serve no socket)" : "");
 	else if (w->hung)
 		snprintf(w->ended, sizeof(w->ended), "left connections "
-		    "waiting for %g s, killed", (double)rules->hang_ms / 1000);
+		    "waiting for %g s, replaced",
+		    (double)rules->hang_ms / 1000);
 	else if (w->stop_late)
 		snprintf(w->ended, sizeof(w->ended), "not stopped within %g s, "
 		    "killed", (double)rules->stop_timeout_ms / 1000);

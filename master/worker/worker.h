@@ -18,6 +18,7 @@
 	X(START)	/* start now */ \
 	X(UP)		/* it is ready */ \
 	X(RETIRE)	/* not wanted any more */ \
+	X(HANG)		/* it doesn't accept: another is to take its place */ \
 	X(DRAINED)	/* nothing is in flight any more */ \
 	X(STOP)		/* don't wait for what it has in flight */ \
 	X(KILL) \
@@ -81,7 +82,8 @@ struct worker {
 	unsigned restarts;		/* crashes answered, of this id */
 	bool	 timed_out;		/* killed since it was not ready */
 	bool	 stop_late;		/* killed since it did not stop */
-	bool	 hung;			/* killed since it did not accept */
+	bool	 hung;			/* to be replaced since it did not
+					   accept */
 	int	 code;			/* of exec's failure; 0: none */
 	char	 refused[WORKER_REFUSED_MAX];	/* the last bind or listen of
 					   this process that failed, or "" */

@@ -1,0 +1,162 @@
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "porter/exchange.h"
+
+int
+exchange_begin(struct exchange *e, const char *bytes, size_t n,
+    const struct http1_request *r)
+{
+	size_t head;
+
+	head = http1_close_request(bytes, r->head, e->request,
+	    sizeof(e->request));
+	if (head == 0)
+		return -1;
+	memcpy(e->request + head, bytes + r->head, n - r->head);
+	e->nrequest = head + n - r->head;
+	if (r->chunked)
+		e->body_left = UINT64_MAX;
+	else
+		e->body_left = r->total > n ? r->total - n : 0;
+	return 0;
+}
+
+static bool
+would_wait(void)
+{
+	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+/* What is left of the body comes from the client. */
+static void
+read_body(struct exchange *e, int client, int server)
+{
+	size_t some = EXCHANGE_REQUEST_MAX;
+	ssize_t n;
+
+	if (e->body_left == 0)
+		return;
+	if (some > e->body_left)
+		some = (size_t)e->body_left;
+	n = recv(client, e->request, some, MSG_DONTWAIT);
+	if (n == -1 && would_wait())
+		return;
+	if (n <= 0) {
+		e->body_left = 0;
+		shutdown(server, SHUT_WR);
+		return;
+	}
+	e->nrequest = (size_t)n;
+	if (e->body_left != UINT64_MAX)
+		e->body_left -= (uint64_t)n;
+}
+
+/* A server may answer, and close, before it has read all of a body. */
+static void
+write_request(struct exchange *e, int client, int server)
+{
+	ssize_t n;
+
+	for (;;) {
+		if (e->wrote == e->nrequest) {
+			e->wrote = e->nrequest = 0;
+			read_body(e, client, server);
+			if (e->nrequest == 0)
+				return;
+		}
+		n = send(server, e->request + e->wrote, e->nrequest - e->wrote,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n == -1 && would_wait())
+			return;
+		if (n == -1) {
+			e->wrote = e->nrequest = 0;
+			e->body_left = 0;
+			return;
+		}
+		e->wrote += (size_t)n;
+	}
+}
+
+static void
+read_answer(struct exchange *e, int server)
+{
+	char some[EXCHANGE_ANSWER_SOME];
+	ssize_t n;
+
+	e->nout = e->out_at = 0;
+	n = recv(server, some, sizeof(some), MSG_DONTWAIT);
+	if (n == -1 && would_wait())
+		return;
+	if (n > 0) {
+		e->nout = http1_answer(&e->answer, some, (size_t)n, e->out,
+		    sizeof(e->out));
+		return;
+	}
+	e->ended = true;
+	e->nout = http1_answer_end(&e->answer, e->out);
+}
+
+/* Returns false if the client takes no more. */
+static bool
+write_answer(struct exchange *e, int client)
+{
+	ssize_t n;
+
+	while (e->out_at < e->nout) {
+		n = send(client, e->out + e->out_at, e->nout - e->out_at,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n == -1)
+			return would_wait();
+		e->out_at += (size_t)n;
+	}
+	return true;
+}
+
+/* What has been read is written before more is read. */
+enum exchange_news
+exchange_step(struct exchange *e, int client, int server)
+{
+	bool more;
+
+	write_request(e, client, server);
+	do {
+		if (!write_answer(e, client))
+			return EXCHANGE_BROKEN;
+		if (e->out_at < e->nout)
+			return EXCHANGE_GOES_ON;
+		if (e->ended)
+			return e->answer.past ? EXCHANGE_ANSWERED :
+			    EXCHANGE_BROKEN;
+		read_answer(e, server);
+		more = e->nout > 0 || e->ended;
+	} while (more);
+	return EXCHANGE_GOES_ON;
+}
+
+short
+exchange_client_events(const struct exchange *e)
+{
+	short events = 0;
+
+	if (e->nrequest == 0 && e->body_left > 0)
+		events |= POLLIN;
+	if (e->out_at < e->nout)
+		events |= POLLOUT;
+	return events;
+}
+
+short
+exchange_server_events(const struct exchange *e)
+{
+	short events = 0;
+
+	if (e->wrote < e->nrequest)
+		events |= POLLOUT;
+	if (e->out_at == e->nout && !e->ended)
+		events |= POLLIN;
+	return events;
+}
