@@ -209,12 +209,27 @@ open_poller(struct master *m)
 	m->clients.signs = event_signs();
 }
 
+/* Each connection that is held is a descriptor of ours. Workers get the limit
+ * that we had. */
+static void
+raise_limit(struct launch *launch)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		fatal(1, "limit of descriptors");
+	launch->files = limit;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void
 setup_begin(struct master *m)
 {
 	const struct plan *plan = &m->plan;
 
 	close_on_exec_all();
+	raise_limit(&m->plan.launch);
 	m->plan.launch.listeners = &m->listeners;
 	m->plan.launch.out_fd = keep_for_workers(STDOUT_FILENO, "/dev/stdout");
 	m->plan.launch.err_fd = keep_for_workers(STDERR_FILENO, "/dev/stderr");

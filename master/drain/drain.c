@@ -216,6 +216,7 @@ find_rules(const struct drain *d, int64_t now_ms)
 		.handoff = d->rules.handoff,
 		.any = d->rules.any,
 		.ends = d->stopped_ms != 0,
+		.ends_ms = d->stopped_ms == 0 ? 0 : now_ms - d->stopped_ms,
 		.now_ms = now_ms,
 	};
 }

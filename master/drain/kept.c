@@ -5,6 +5,8 @@
 #include "master/drain/handoff.h"
 #include "master/drain/kept.h"
 
+enum { HELP_MS = 300 };			/* after the stop signal */
+
 /* While the master has the duplicate, the worker's close sends no FIN: it is
  * kept only while the worker may not know of what comes. */
 static bool
@@ -137,6 +139,20 @@ find_waits(const struct kept *k, const struct inhand_seen *seen,
 	return inhand_waits(&k->hand, seen, k->state, drain, strict);
 }
 
+/* A server may wait for its kept connections to end, as Node before 19 does:
+ * one that is quiet ends for it, and the client knows nothing of it. */
+static void
+help_to_end(struct kept *k, int fd, const struct inhand_seen *seen,
+    const struct kept_rules *rules)
+{
+	if (rules->ends_ms < HELP_MS || k->ended || !k->spoke_http ||
+	    k->hold.other || !inhand_is_idle(&k->hand, seen, k->state,
+	    &rules->drain))
+		return;
+	k->ended = true;
+	connection_end(fd);
+}
+
 static void
 look_at(struct kept *k, int fd, const struct kept_rules *rules)
 {
@@ -156,6 +172,7 @@ look_at(struct kept *k, int fd, const struct kept_rules *rules)
 	    now_right(k, fd, &seen, rules), rules->now_ms);
 	do_deed(k, fd, deed, rules);
 	k->waits = find_waits(k, &seen, &rules->drain);
+	help_to_end(k, fd, &seen, rules);
 }
 
 void

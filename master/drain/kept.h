@@ -23,6 +23,8 @@ struct kept {
 	bool	 local;			/* its client is of this machine */
 	bool	 may;			/* its requests may be handed on */
 	bool	 spoke_http;		/* a request of HTTP/1 was seen in it */
+	bool	 ended;			/* its worker was told that its client
+					   has */
 	bool	 waits;			/* the stop signal waits for it */
 	enum inhand_state state;	/* as of the last look */
 	struct inhand hand;
@@ -36,7 +38,8 @@ struct kept_rules {
 	struct inhand_drain drain;	/* as it stands */
 	struct handoff *handoff;	/* NULL: nothing is handed on */
 	bool	 any;			/* other machines' requests, too */
-	bool	 ends;			/* the stop signal has been sent */
+	bool	 ends;			/* the stop signal has been sent … */
+	int64_t	 ends_ms;		/* … so long ago */
 	int64_t	 now_ms;
 };
 

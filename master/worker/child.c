@@ -344,6 +344,7 @@ child_run(struct child *c)
 		_exit(1);
 	if (hand_over(c) == -1)
 		say_failed(c, 1, "handing over sockets");
+	setrlimit(RLIMIT_NOFILE, &launch->files);
 	execvp(launch->command[0], launch->command);
 	code = errno == ENOENT ? 127 : 126;
 	say_failed(c, code, "can't run %s (%s)", launch->command[0],

@@ -5,6 +5,7 @@
 #ifndef MASTER_WORKER_LAUNCH_H
 #define MASTER_WORKER_LAUNCH_H
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <limits.h>
@@ -36,6 +37,7 @@ struct launch {
 					   possible here */
 	int	 workers;		/* wanted now: CRR_WORKERS */
 	int	 out_fd, err_fd;	/* become 1 and 2 */
+	struct rlimit files;		/* RLIMIT_NOFILE as it was given to us */
 	const char *notify;		/* NOTIFY_SOCKET, or NULL */
 	const struct listeners *listeners;
 	struct family *family;		/* that each start is noted in */
@@ -61,8 +63,8 @@ struct worker_rules {
 	int64_t	 idle_ms;		/* of quiet, after which a connection
 					   is idle */
 	int64_t	 stop_timeout_ms;	/* from stop_signal to SIGKILL */
-	int64_t	 hang_ms;		/* without accept(2), to SIGKILL; 0:
-					   never killed for that */
+	int64_t	 hang_ms;		/* without accept(2), until it is
+					   replaced; 0: never for that */
 	int	 stop_signal;
 };
 
