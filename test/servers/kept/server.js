@@ -1,0 +1,38 @@
+// A server that knows nothing of its end, on plain http or, with EXPRESS, on
+// Express. Notes the id of each request in $IDS once it has read all of it.
+//
+//	/		answers after $WORK_MS with the MD5 of the body
+//	/parts?ms=N	answers in two parts, N ms apart
+//	/when		answers with the client's address
+const crypto = require("crypto"), fs = require("fs"), http = require("http");
+const ids = process.env.IDS && fs.openSync(process.env.IDS, "a");
+const work = +process.env.WORK_MS || 0;
+
+function answer(req, res) {
+	const url = new URL(req.url, "http://x");
+	const md5 = crypto.createHash("md5");
+	const id = url.searchParams.get("id");
+
+	req.on("data", (some) => md5.update(some));
+	req.on("end", () => {
+		if (ids && id)
+			fs.writeSync(ids, `${id}\n`);
+		if (url.pathname === "/when")
+			return res.end(req.socket.remoteAddress);
+		if (url.pathname === "/parts") {
+			res.write("first ");
+			setTimeout(() => res.end("second"),
+			    +url.searchParams.get("ms"));
+			return;
+		}
+		const end = () => res.end(md5.digest("hex"));
+		work ? setTimeout(end, work) : end();
+	});
+}
+
+let app = answer;
+if (process.env.EXPRESS) {
+	app = require("express")();
+	app.use(answer);
+}
+http.createServer(app).listen(+process.env.PORT, process.env.HOST);
