@@ -190,7 +190,8 @@ look_waiting(struct hold *h, const struct inhand_seen *s,
 		h->phase = HOLD_TAKEN;
 		return HOLD_TAKE;
 	}
-	return give_back(h, s->tcp.received, !h->pieces, now_ms);
+	return give_back(h, s->tcp.received, !h->pieces && !h->doubted,
+	    now_ms);
 }
 
 /* Raise the mark again when the worker has read all of what it was given, and
@@ -269,6 +270,8 @@ hold_judged(struct hold *h, enum hold_verdict verdict, uint64_t total,
 	h->verdict = verdict;
 	h->total = total;
 	h->unsafe = unsafe;
+	if (verdict != HOLD_IS_OTHER)
+		h->others = 0;
 	switch (verdict) {
 	case HOLD_IS_WHOLE:
 		return HOLD_NOTHING;
@@ -280,8 +283,21 @@ hold_judged(struct hold *h, enum hold_verdict verdict, uint64_t total,
 	case HOLD_UNKNOWN:
 		break;
 	}
+	h->doubted = true;
+	/* Only where all before it was seen: it may be the rest of a body. */
+	h->others += h->given_ms != 0;
+	if (h->others < HOLD_OTHERS)
+		return give_back(h, h->base + (uint64_t)h->waiting, false,
+		    now_ms);
 	h->other = true;
 	return let_go_for_good(h, now_ms);
+}
+
+void
+hold_idle(struct hold *h)
+{
+	h->rests = false;
+	h->doubted = false;
 }
 
 void

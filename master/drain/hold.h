@@ -21,6 +21,8 @@
 
 enum {
 	HOLD_PROOFS = 3,		/* before a request is handed on */
+	HOLD_OTHERS = 5,		/* before it is sure that it speaks no
+					   HTTP/1: a body may look so */
 	HOLD_SILENCE = 10,		/* ms of the server's, at least, while a
 					   request waits */
 	HOLD_WHOLE = 50,		/* ms for a request to be whole */
@@ -73,7 +75,10 @@ struct hold {
 	bool	 pieces;		/* what waits did not come at once */
 	bool	 rests;			/* until the connection is idle: it
 					   pipelines, or is not done */
+	unsigned others;		/* verdicts HOLD_IS_OTHER in a row */
 	bool	 other;			/* speaks no HTTP/1 */
+	bool	 doubted;		/* nothing proves, until the connection
+					   is idle: a body may go on */
 	bool	 unsafe;		/* the last request's method may not be
 					   sent twice */
 	uint64_t base;			/* bytes received that are the worker's:
@@ -116,6 +121,9 @@ enum hold_deed hold_raised(struct hold *h, const struct inhand_seen *s,
  */
 enum hold_deed hold_judged(struct hold *h, enum hold_verdict verdict,
 	    uint64_t total, bool unsafe, int64_t now_ms);
+
+/* The connection is idle: nothing that was begun goes on. */
+void	 hold_idle(struct hold *h);
 
 /* What was to be taken was not: give it back. */
 void	 hold_refused(struct hold *h, int64_t now_ms);

@@ -129,8 +129,8 @@ find_waits(const struct kept *k, const struct inhand_seen *seen,
     const struct inhand_drain *drain)
 {
 	const struct hold *h = &k->hold;
-	bool strict = !h->other && (k->hand.paused_ms > 0 ||
-	    (k->spoke_http && h->unsafe));
+	bool strict = !h->other && (k->hand.paused_ms > 0 || !k->spoke_http ||
+	    h->unsafe);
 
 	if (h->phase == HOLD_TAKEN)
 		return false;
@@ -165,9 +165,8 @@ look_at(struct kept *k, int fd, const struct kept_rules *rules)
 	}
 	k->state = inhand_look(&k->hand, &seen);
 	find_rights(k, fd, rules);
-	if (k->hold.rests && inhand_is_idle(&k->hand, &seen, k->state,
-	    &rules->drain))
-		k->hold.rests = false;
+	if (inhand_is_idle(&k->hand, &seen, k->state, &rules->drain))
+		hold_idle(&k->hold);
 	deed = hold_look(&k->hold, &seen, &k->hand, k->state,
 	    now_right(k, fd, &seen, rules), rules->now_ms);
 	do_deed(k, fd, deed, rules);

@@ -20,7 +20,7 @@ function make(id, n) {
 	const body = crypto.randomBytes(env.BODIES ?
 	    Math.floor(Math.random() * +env.BODIES) : 5);
 	const path = (to ? `/parts?ms=${ms}&` : "/?") + `id=${id}-${n}`;
-	const headers = env.CHUNKED && n % 3 === 0 ? {} :
+	const headers = env.CHUNKED && Math.random() < 1 / 3 ? {} :
 	    { "Content-Length": body.length };
 
 	return { body, path, headers };
