@@ -35,7 +35,7 @@ would_wait(void)
 static void
 read_body(struct exchange *e, int client, int server)
 {
-	size_t some = EXCHANGE_REQUEST_MAX;
+	size_t some = EXCHANGE_BODY_SOME;
 	ssize_t n;
 
 	if (e->body_left == 0)

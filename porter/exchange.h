@@ -13,9 +13,10 @@
 #include "base/http1.h"
 
 enum {
-	EXCHANGE_REQUEST_MAX = 64 * 1024,	/* bytes to begin with */
+	EXCHANGE_REQUEST_MAX = 512 * 1024,	/* bytes to begin with */
+	EXCHANGE_BODY_SOME = 64 * 1024,		/* bytes read at once */
 	EXCHANGE_REQUEST_MORE = 32,		/* that a head may grow by */
-	EXCHANGE_ANSWER_SOME = 16 * 1024,	/* bytes read at once */
+	EXCHANGE_ANSWER_SOME = 16 * 1024,	/* the same */
 };
 
 enum exchange_news {

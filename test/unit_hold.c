@@ -315,6 +315,7 @@ run(enum kind kind, unsigned seed)
 	srand(seed);
 	memset(&w, 0, sizeof(w));
 	memset(&h, 0, sizeof(h));
+	h.mark = MARK;
 	memset(&hand, 0, sizeof(hand));
 	w.kind = kind;
 	w.mark = 1;

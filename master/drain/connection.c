@@ -96,16 +96,22 @@ connection_convert(const struct diag_socket *socket, struct inhand_seen *seen)
 }
 
 int
-connection_marks(int fd, int *mark, int *raised)
+connection_mark(int fd, int *mark)
 {
 	socklen_t len = sizeof(*mark);
-	int buffer;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, mark, &len) == -1 ||
-	    getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, &len) == -1)
-		return -1;
-	*raised = buffer / 2 < HOLD_MARK ? buffer / 2 : HOLD_MARK;
-	return 0;
+	return getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, mark, &len);
+}
+
+int
+connection_best_mark(int fd)
+{
+	socklen_t len = sizeof(int);
+	int buffer = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, &len) == -1)
+		return 1;
+	return buffer / 2 < HOLD_MARK ? buffer / 2 : HOLD_MARK;
 }
 
 int

@@ -33,12 +33,16 @@ int	 connection_look(int fd, struct inhand_seen *seen);
 void	 connection_convert(const struct diag_socket *socket,
 	    struct inhand_seen *seen);
 
+/* Read the mark below which the kernel wakes nobody (SO_RCVLOWAT). Returns 0 or
+ * -1 and errno. */
+int	 connection_mark(int fd, int *mark);
+
 /*
- * Read the mark below which the kernel wakes nobody (SO_RCVLOWAT), and the one
- * to raise it to: HOLD_MARK, or half of the receive buffer where that is less,
- * as where the server has set one. Returns 0 or -1 and errno.
+ * The one to raise it to: half of the receive buffer as it is, so that it need
+ * not grow, and HOLD_MARK at most. A buffer as Linux makes it has 64 KiB there,
+ * and more where large bodies have come.
  */
-int	 connection_marks(int fd, int *mark, int *raised);
+int	 connection_best_mark(int fd);
 
 int	 connection_set_mark(int fd, int mark);
 

@@ -276,7 +276,8 @@ hold_judged(struct hold *h, enum hold_verdict verdict, uint64_t total,
 	case HOLD_IS_WHOLE:
 		return HOLD_NOTHING;
 	case HOLD_IS_PART:
-		return total <= HOLD_MARK ? HOLD_NOTHING : give_part(h, now_ms);
+		return total < (uint64_t)h->mark ? HOLD_NOTHING :
+		    give_part(h, now_ms);
 	case HOLD_IS_ODD:
 		return give_part(h, now_ms);
 	case HOLD_IS_OTHER:

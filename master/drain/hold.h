@@ -26,7 +26,7 @@ enum {
 	HOLD_SILENCE = 10,		/* ms of the server's, at least, while a
 					   request waits */
 	HOLD_WHOLE = 50,		/* ms for a request to be whole */
-	HOLD_MARK = 64 * 1024,		/* bytes, at most, that the kernel keeps
+	HOLD_MARK = 512 * 1024,		/* bytes, at most, that the kernel keeps
 					   from the worker */
 };
 
@@ -81,6 +81,8 @@ struct hold {
 					   is idle: a body may go on */
 	bool	 unsafe;		/* the last request's method may not be
 					   sent twice */
+	int	 mark;			/* bytes that wait, at which the kernel
+					   wakes the worker; the caller's */
 	uint64_t base;			/* bytes received that are the worker's:
 					   all after them wait */
 	uint64_t sent;			/* bytes sent, as of the last look */

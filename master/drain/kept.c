@@ -63,9 +63,10 @@ raise_mark(struct kept *k, int fd, const struct kept_rules *rules)
 {
 	struct inhand_seen seen;
 
-	if (k->mark == 0 && connection_marks(fd, &k->mark, &k->raised) == -1)
+	if (k->mark == 0 && connection_mark(fd, &k->mark) == -1)
 		return;
-	if (connection_set_mark(fd, k->raised) == -1)
+	k->hold.mark = connection_best_mark(fd);
+	if (connection_set_mark(fd, k->hold.mark) == -1)
 		return;
 	if (connection_look(fd, &seen) == -1 ||
 	    hold_raised(&k->hold, &seen, rules->now_ms) == HOLD_LOWER)

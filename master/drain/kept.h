@@ -18,7 +18,7 @@ struct kept {
 	unsigned first_pass, pass;	/* of the drain, that have seen it */
 	bool	 is_connection;		/* not any other socket */
 	int	 fd;			/* a duplicate while it is held; -1 */
-	int	 mark, raised;		/* its own, and the one that holds it */
+	int	 mark;			/* its own; 0: not known yet */
 	bool	 known;			/* the next two are known */
 	bool	 local;			/* its client is of this machine */
 	bool	 may;			/* its requests may be handed on */
