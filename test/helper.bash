@@ -494,7 +494,7 @@ need_server() {
 	local file
 
 	case $1 in
-	express | seed) need node; file=$1/node_modules ;;
+	express | seed | talk) need node; file=$1/node_modules ;;
 	node-*) file=nodes/${1#node-} ;;
 	go) file=go/server ;;
 	*) echo "no server $1" >&2; return 1 ;;

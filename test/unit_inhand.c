@@ -6,6 +6,9 @@
 #include "master/drain/inhand.h"
 #include "test/tap.h"
 
+static const enum inhand_care IDLE = INHAND_UNTIL_IDLE;
+static const enum inhand_care ACKED = INHAND_UNTIL_ACKED;
+
 enum { LIMIT_MS = 10000, IDLE_MS = 1000, QUIET_MS = 1250 };
 
 static struct inhand h;
@@ -32,11 +35,11 @@ look(uint64_t received, unsigned received_ms, uint64_t sent, unsigned sent_ms)
 }
 
 static bool
-waits(int64_t drained_ms, bool strict)
+waits(int64_t drained_ms, enum inhand_care care)
 {
 	const struct inhand_drain d = { drained_ms, LIMIT_MS, IDLE_MS };
 
-	return inhand_waits(&h, &s, state, &d, strict);
+	return inhand_waits(&h, &s, state, &d, care);
 }
 
 static void
@@ -45,19 +48,19 @@ judged(void)
 	begin();
 	look(0, 5, 0, 5);
 	ok(state == INHAND_SILENT, "no byte yet: silent");
-	ok(waits(LIMIT_MS / 2 - 1, false) && !waits(LIMIT_MS / 2, true),
+	ok(waits(LIMIT_MS / 2 - 1, ACKED) && !waits(LIMIT_MS / 2, IDLE),
 	    "a silent one is waited for until half of the drain");
 
 	begin();
 	look(0, 9000, 10, QUIET_MS - 1);
-	ok(state == INHAND_ANSWERED && waits(1, false),
+	ok(state == INHAND_ANSWERED && waits(1, ACKED),
 	    "the server alone has spoken: answered");
 	look(0, 9000, 10, QUIET_MS);
-	ok(!waits(1, true), "… and idle when it has been quiet");
+	ok(!waits(1, IDLE), "… and idle when it has been quiet");
 
 	begin();
 	look(100, 20, 0, 500);
-	ok(state == INHAND_BUSY && waits(LIMIT_MS, false),
+	ok(state == INHAND_BUSY && waits(LIMIT_MS, ACKED),
 	    "a first request: busy, and waited for to the end");
 	look(100, 120, 200, 20);
 	ok(state == INHAND_ANSWERED, "sent later than received: answered");
@@ -82,24 +85,24 @@ idle(void)
 {
 	begin();
 	look(100, 3000, 200, QUIET_MS - 1);
-	ok(waits(1, false), "a pause of a second and a quarter: waited for");
+	ok(waits(1, ACKED), "a pause of a second and a quarter: waited for");
 	look(100, 3001, 200, QUIET_MS);
-	ok(!waits(1, true), "… and after it idle");
+	ok(!waits(1, IDLE), "… and after it idle");
 
 	begin();
 	s.tcp.rtt_us = 500000;
 	look(100, 3000, 200, 1999);
-	ok(waits(1, false), "four round trips are waited for");
+	ok(waits(1, ACKED), "four round trips are waited for");
 	look(100, 3001, 200, 2000);
-	ok(!waits(1, false), "… and no more");
+	ok(!waits(1, ACKED), "… and no more");
 
 	begin();
 	look(100, 960, 200, 950);
 	look(100, 970, 300, 5);
 	look(100, 2864, 300, 1899);
-	ok(waits(1, false), "one that has paused before has twice as long");
+	ok(waits(1, ACKED), "one that has paused before has twice as long");
 	look(100, 2865, 300, 1900);
-	ok(!waits(1, false), "… and no more");
+	ok(!waits(1, ACKED), "… and no more");
 }
 
 static void
@@ -107,11 +110,13 @@ late(void)
 {
 	begin();
 	look(100, 30, 200, 20);
-	ok(waits(LIMIT_MS / 2 - 1, false) && !waits(LIMIT_MS / 2, false),
+	ok(waits(LIMIT_MS / 2 - 1, ACKED) && !waits(LIMIT_MS / 2, ACKED),
 	    "from half of the drain on, answered will do");
-	ok(waits(LIMIT_MS, true), "… not where it must be idle");
+	ok(waits(LIMIT_MS, IDLE), "… not where it must be idle");
 	s.unacked = 1;
-	ok(waits(LIMIT_MS / 2, false), "… nor where a byte is not acknowledged");
+	ok(waits(LIMIT_MS / 2, ACKED), "… nor where a byte is not acknowledged");
+	ok(!waits(LIMIT_MS / 2, INHAND_UNTIL_ANSWERED),
+	    "… but where its server says good-bye");
 }
 
 static void

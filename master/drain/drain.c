@@ -324,7 +324,7 @@ look_by_diag(void *arg, const struct diag_socket *socket)
 	connection_convert(socket, &seen);
 	k->state = inhand_look(&k->hand, &seen);
 	k->waits = inhand_waits(&k->hand, &seen, k->state, &rules.drain,
-	    k->hand.paused_ms > 0);
+	    k->hand.paused_ms > 0 ? INHAND_UNTIL_IDLE : INHAND_UNTIL_ACKED);
 	k->is_connection = true;
 }
 

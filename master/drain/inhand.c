@@ -122,7 +122,8 @@ inhand_is_idle(const struct inhand *h, const struct inhand_seen *s,
 
 bool
 inhand_waits(const struct inhand *h, const struct inhand_seen *s,
-    enum inhand_state state, const struct inhand_drain *d, bool strict)
+    enum inhand_state state, const struct inhand_drain *d,
+    enum inhand_care care)
 {
 	bool late = d->drained_ms >= d->limit_ms / 2;
 
@@ -134,7 +135,8 @@ inhand_waits(const struct inhand *h, const struct inhand_seen *s,
 	case INHAND_ANSWERED:
 		break;
 	}
-	if (late && !strict && s->unacked == 0)
+	if (late && (care == INHAND_UNTIL_ANSWERED ||
+	    (care == INHAND_UNTIL_ACKED && s->unacked == 0)))
 		return false;
 	return !inhand_is_idle(h, s, state, d);
 }

@@ -53,13 +53,21 @@ enum inhand_state inhand_look(struct inhand *h, const struct inhand_seen *s);
 bool	 inhand_is_idle(const struct inhand *h, const struct inhand_seen *s,
 	    enum inhand_state state, const struct inhand_drain *d);
 
+/* What a connection whose answer seems to be whole is waited for, from half of
+ * the drain on. */
+enum inhand_care {
+	INHAND_UNTIL_IDLE,
+	INHAND_UNTIL_ACKED,		/* its client has all of it */
+	INHAND_UNTIL_ANSWERED,		/* its server says good-bye itself */
+};
+
 /*
  * Tell whether the stop signal must wait for it: until it is idle; from half
- * of the drain on, until each byte is answered and acknowledged; where nobody
- * has spoken, until half of the drain. With strict, until it is idle, however
- * long the drain has taken.
+ * of the drain on, as care says; where nobody has spoken, until half of the
+ * drain.
  */
 bool	 inhand_waits(const struct inhand *h, const struct inhand_seen *s,
-	    enum inhand_state state, const struct inhand_drain *d, bool strict);
+	    enum inhand_state state, const struct inhand_drain *d,
+	    enum inhand_care care);
 
 #endif

@@ -125,19 +125,32 @@ do_deed(struct kept *k, int fd, enum hold_deed deed,
 	}
 }
 
+/* What is of HTTP/1, or may be, is not cut in a pause. */
+static enum inhand_care
+find_care(const struct kept *k)
+{
+	if (k->hold.other)
+		return INHAND_UNTIL_ANSWERED;
+	return k->hand.paused_ms > 0 || !k->spoke_http || k->hold.unsafe ?
+	    INHAND_UNTIL_IDLE : INHAND_UNTIL_ACKED;
+}
+
 static bool
 find_waits(const struct kept *k, const struct inhand_seen *seen,
     const struct inhand_drain *drain)
 {
-	const struct hold *h = &k->hold;
-	bool strict = !h->other && (k->hand.paused_ms > 0 || !k->spoke_http ||
-	    h->unsafe);
-
-	if (h->phase == HOLD_TAKEN)
+	switch (k->hold.phase) {
+	case HOLD_TAKEN:
 		return false;
-	if (h->phase == HOLD_WAITING || h->phase == HOLD_GIVEN)
+	case HOLD_WAITING:
+	case HOLD_GIVEN:
 		return true;
-	return inhand_waits(&k->hand, seen, k->state, drain, strict);
+	case HOLD_FREE:
+	case HOLD_RAISED:
+	case HOLD_NEVER:
+		break;
+	}
+	return inhand_waits(&k->hand, seen, k->state, drain, find_care(k));
 }
 
 /* A server may wait for its kept connections to end, as Node before 19 does:

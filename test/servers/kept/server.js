@@ -1,7 +1,7 @@
 // A server that knows nothing of its end, on plain http or, with EXPRESS, on
 // Express. Notes the id of each request in $IDS once it has read all of it.
 //
-//	/		answers after $WORK_MS with the MD5 of the body
+//	/[?ms=N]	answers after N or $WORK_MS with the MD5 of the body
 //	/parts?ms=N	answers in two parts, N ms apart
 //	/when		answers with the client's address
 const crypto = require("crypto"), fs = require("fs"), http = require("http");
@@ -25,8 +25,9 @@ function answer(req, res) {
 			    +url.searchParams.get("ms"));
 			return;
 		}
+		const ms = +url.searchParams.get("ms") || work;
 		const end = () => res.end(md5.digest("hex"));
-		work ? setTimeout(end, work) : end();
+		ms ? setTimeout(end, ms) : end();
 	});
 }
 
