@@ -57,10 +57,11 @@ SYSTEM = $(shell uname -s)
 EVERY = $(wildcard *.c base/*.c client/*.c porter/*.c master/*.c \
 	master/*/*.c)
 STANDIN = $(filter %_none.c %_poll.c,$(EVERY))
-LINUX_ONLY = base/proc.c master/drain/connection.c master/drain/halfopen.c \
-	master/drain/hold.c master/drain/inhand.c master/drain/kept.c \
+LINUX_ONLY = base/proc.c base/reset.c master/drain/connection.c \
+	master/drain/cork.c master/drain/halfopen.c master/drain/hold.c \
+	master/drain/inhand.c master/drain/kept.c \
 	master/trap/bind.c master/trap/caller.c porter/carried.c \
-	porter/confine.c porter/exchange.c base/reset.c
+	porter/confine.c porter/exchange.c
 ifeq ($(SYSTEM)$(PORTABLE),Linux)
 SRC = $(filter-out $(STANDIN),$(EVERY))
 else
@@ -130,6 +131,7 @@ UNIT_post = master/post.c master/worker/pool.c base/log.c base/text.c \
 UNIT_json = master/node/json.c
 UNIT_words = master/node/words.c master/node/json.c base/pile.c base/text.c \
 	ipc.c
+UNIT_cork = master/drain/cork.c
 UNIT_inhand = master/drain/inhand.c
 UNIT_hold = master/drain/hold.c master/drain/inhand.c
 UNIT_family = $(filter master/worker/family% base/proc.c,$(SRC))

@@ -293,7 +293,9 @@ do_deed(enum hold_deed deed)
 static void
 step_master(void)
 {
-	const struct hold_rights rights = { true, true, true };
+	const struct hold_rights rights = {
+		.raise = true, .take = true, .worker = true,
+	};
 	struct inhand_seen s = see();
 	enum inhand_state state = inhand_look(&hand, &s);
 

@@ -120,6 +120,14 @@ connection_set_mark(int fd, int mark)
 	return setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof(mark));
 }
 
+void
+connection_cork(int fd, bool on)
+{
+	int value = on;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
+}
+
 bool
 connection_is_awake(int fd)
 {

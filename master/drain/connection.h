@@ -46,6 +46,10 @@ int	 connection_best_mark(int fd);
 
 int	 connection_set_mark(int fd, int mark);
 
+/* Keep back what is less than a segment, or send it. tcp(7) sends it by itself
+ * after 200 ms. */
+void	 connection_cork(int fd, bool on);
+
 /* Nobody who reads it sleeps in the call itself: it has O_NONBLOCK. */
 bool	 connection_is_awake(int fd);
 

@@ -104,7 +104,7 @@ look_free(struct hold *h, const struct inhand_seen *s,
 		return HOLD_NOTHING;
 	/* In hand: only after it has been seen to go on, and not where its
 	 * request comes in pieces. */
-	if (state != INHAND_ANSWERED &&
+	if (state != INHAND_ANSWERED && !rights.gap &&
 	    (s->unsent > 0 || hand->sends || hand->rounds == 0))
 		return HOLD_NOTHING;
 	h->base = s->tcp.received;

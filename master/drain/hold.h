@@ -60,6 +60,8 @@ enum hold_deed {
 /* What may be done with a connection at the moment. */
 struct hold_rights {
 	bool	 raise;			/* its readers can be woken again */
+	bool	 gap;			/* the end of an answer is kept back:
+					   the next request is not on its way */
 	bool	 take;			/* its request may be handed on */
 	bool	 worker;		/* there is a worker to give back to */
 };

@@ -8,10 +8,12 @@
 enum { HELP_MS = 300 };			/* after the stop signal */
 
 /* While the master has the duplicate, the worker's close sends no FIN: it is
- * kept only while the worker may not know of what comes. */
+ * kept only while the worker may not know of what comes, or for a moment. */
 static bool
 is_held(const struct kept *k)
 {
+	if (k->cork.on)
+		return true;
 	switch (k->hold.phase) {
 	case HOLD_RAISED:
 	case HOLD_WAITING:
@@ -28,6 +30,9 @@ is_held(const struct kept *k)
 static void
 close_fd(struct kept *k)
 {
+	if (k->fd != -1 && k->cork.on)
+		connection_cork(k->fd, false);
+	k->cork.on = false;
 	if (k->fd != -1)
 		close(k->fd);
 	k->fd = -1;
@@ -52,6 +57,7 @@ now_right(struct kept *k, int fd, const struct inhand_seen *seen,
 
 	if (!awake)
 		k->hold.timid = true;
+	rights.gap = awake && cork_makes_gap(&k->cork, seen);
 	rights.raise = awake && !rules->ends &&
 	    (!k->hold.timid || seen->unread == 0);
 	return rights;
@@ -167,6 +173,37 @@ help_to_end(struct kept *k, int fd, const struct inhand_seen *seen,
 	connection_end(fd);
 }
 
+/* Only where a request could be handed on. */
+static bool
+wants_gap(const struct kept *k, const struct kept_rules *rules)
+{
+	const struct hold *h = &k->hold;
+
+	return h->timid && k->may && !rules->ends && !h->rests &&
+	    (h->phase == HOLD_FREE || h->phase == HOLD_GIVEN);
+}
+
+static void
+look_at_cork(struct kept *k, int fd, const struct inhand_seen *seen,
+    const struct kept_rules *rules)
+{
+	bool wanted = wants_gap(k, rules);
+
+	if (!k->cork.on && !wanted)
+		return;
+	switch (cork_look(&k->cork, seen, k->state, wanted,
+	    connection_is_awake(fd), rules->now_ms)) {
+	case CORK_NOTHING:
+		break;
+	case CORK_SET:
+		connection_cork(fd, true);
+		break;
+	case CORK_TAKE_OFF:
+		connection_cork(fd, false);
+		break;
+	}
+}
+
 static void
 look_at(struct kept *k, int fd, const struct kept_rules *rules)
 {
@@ -184,6 +221,7 @@ look_at(struct kept *k, int fd, const struct kept_rules *rules)
 	deed = hold_look(&k->hold, &seen, &k->hand, k->state,
 	    now_right(k, fd, &seen, rules), rules->now_ms);
 	do_deed(k, fd, deed, rules);
+	look_at_cork(k, fd, &seen, rules);
 	k->waits = find_waits(k, &seen, &rules->drain);
 	help_to_end(k, fd, &seen, rules);
 }
@@ -213,7 +251,9 @@ kept_look_again(struct kept *k, const struct kept_rules *rules)
 int64_t
 kept_next(const struct kept *k, int64_t now_ms)
 {
-	return k->fd == -1 ? 0 : hold_next(&k->hold, now_ms);
+	if (k->fd == -1)
+		return 0;
+	return k->cork.on ? now_ms + 1 : hold_next(&k->hold, now_ms);
 }
 
 /* Nothing has been read of what was to be handed on. A porter that was killed

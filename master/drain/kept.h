@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "master/drain/cork.h"
 #include "master/drain/hold.h"
 #include "master/drain/inhand.h"
 
@@ -29,6 +30,7 @@ struct kept {
 	enum inhand_state state;	/* as of the last look */
 	struct inhand hand;
 	struct hold hold;
+	struct cork cork;
 	struct kept *next;		/* in the drain's hash */
 	struct kept *next_held;		/* in the drain's list */
 };
