@@ -210,3 +210,196 @@ haproxy_start() {
 	[ "$CODE" -eq 0 ]
 	[ "$(cat longest)" -lt 3 ]
 }
+
+# talk PROGRAM [OPTION ...]: two workers of a server of test/servers/talk.
+talk() {
+	need_server talk
+	crr_start -w 2 --soak 100ms "${@:2}" -- node "$SERVERS/talk/$1.js"
+}
+
+# chat PROGRAM: its client, in the background.
+chat() {
+	background node "$SERVERS/talk/$1.js" client >chat.out 2>chat.err
+	CHAT=$!
+}
+
+# all_heard N: each WebSocket's client was told 1001.
+all_heard() {
+	wait_end "$CHAT"
+	cat chat.out
+	[ "$(cat chat.out)" = "{\"1001\":$1}" ]
+}
+
+@test "WebSocket's clients hear 1001 in reload, scale and stop" {
+	export CLIENTS=20
+	talk ws --drain 3s
+	chat ws
+	wait_for grep -q open chat.err
+	reload -q
+	all_heard 20
+	chat ws
+	wait_for grep -q open chat.err
+	crr scale -q 1
+	crr stop -q
+	all_heard 20
+}
+
+@test "no stream of HTTP/2 is lost over two reloads, with TLS and without" {
+	need openssl
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout cert.key \
+	    -out cert.pem -days 2 -subj /CN=localhost 2>/dev/null
+	for CERT in "" "$PWD/cert"; do
+		export CERT SEC=12
+		[ -z "$CERT" ] || crr_stop
+		talk h2 --drain 4s
+		chat h2
+		sleep 1
+		reload -q
+		reload -q
+		wait_end "$CHAT"
+		cat chat.out
+		[ "$(jq .lost chat.out)" -eq 0 ]
+		[ "$(jq .whole chat.out)" -gt 200 ]
+	done
+}
+
+@test "gRPC with tryShutdown loses no call, long or short" {
+	export SEC=14
+	talk grpc --drain 5s
+	chat grpc
+	sleep 2
+	reload -q
+	reload -q
+	wait_end "$CHAT"
+	cat chat.out
+	[ "$(jq .lost chat.out)" -eq 0 ]
+	[ "$(jq .answered chat.out)" -gt 400 ]
+}
+
+# A server that speaks first, and answers each line after 20 ms.
+lines() {
+	need python3
+	cat >lines.py <<-'END'
+		import os, socketserver, time
+
+		class Lines(socketserver.StreamRequestHandler):
+		    def handle(self):
+		        self.wfile.write(b"220 ready\r\n")
+		        for line in self.rfile:
+		            time.sleep(0.02)
+		            self.wfile.write(b"250 " + line)
+
+		class Server(socketserver.ThreadingTCPServer):
+		    allow_reuse_address = daemon_threads = True
+
+		Server(("127.0.0.1", int(os.environ["PORT"])),
+		    Lines).serve_forever()
+	END
+	crr_start -w 2 --soak 0 -- python3 lines.py
+}
+
+@test "transactions of six lines, 150 ms apart, are not cut" {
+	lines
+	cat >client.py <<-'END'
+		import os, socket, sys, threading, time
+
+		cut = []
+
+		def client():
+		    s = socket.create_connection(("127.0.0.1",
+		        int(os.environ["PORT"])))
+		    f = s.makefile("rb")
+		    f.readline()
+		    for i in range(6):
+		        s.sendall(b"line\r\n")
+		        if f.readline() != b"250 line\r\n":
+		            cut.append(i)
+		            return
+		        time.sleep(0.15)
+
+		threads = [threading.Thread(target=client) for i in range(8)]
+		for t in threads:
+		    t.start()
+		for t in threads:
+		    t.join()
+		print(cut)
+		sys.exit(len(cut))
+	END
+	background python3 client.py
+	CHAT=$!
+	sleep 0.3
+	reload -q
+	wait_end "$CHAT"
+	[ "$CODE" -eq 0 ]
+}
+
+@test "a connection with nothing but a banner delays no worker" {
+	local began
+
+	lines
+	for _ in {1..4}; do
+		background bash -c "exec 9<>/dev/tcp/127.0.0.1/$PORT && sleep 60"
+	done
+	sleep 0.5
+	began=$(now_ms)
+	reload -q
+	# --drain is 10 s for each of the two.
+	[ $(($(now_ms) - began)) -lt 9000 ]
+	run ! grep "in hand after" "$LOG"
+}
+
+@test "a drain that runs out says so" {
+	crr_start -w 1 --soak 0 --drain 1s -- "$SERVER" --port "$PORT"
+	background curl -s --max-time 30 "http://127.0.0.1:$PORT/slow?8000"
+	sleep 0.5
+	run -0 crr reload
+	[[ "$output" == *"worker 0: 1 connection still in hand after 1 s"* ]]
+	grep -F "still in hand after 1 s" "$LOG"
+}
+
+@test "a POST whose head and body are two writes does not hold up Go's Shutdown" {
+	need_server go
+	need python3
+	crr_start -w 2 --soak 100ms -- "$SERVERS/go/server"
+	cat >client.py <<-'END'
+		import http.client, os, sys, threading, time
+
+		longest, failed = [0], [0]
+		end = time.time() + 7
+
+		def client():
+		    c = http.client.HTTPConnection("127.0.0.1",
+		        int(os.environ["PORT"]), timeout=60)
+		    while time.time() < end:
+		        began = time.time()
+		        try:
+		            c.putrequest("POST", "/")
+		            c.putheader("Content-Length", "5")
+		            c.endheaders()
+		            time.sleep(0.02)
+		            c.send(b"hello")
+		            r = c.getresponse()
+		            r.read()
+		            if r.getheader("Connection") == "close":
+		                c.close()
+		        except Exception as e:
+		            print(repr(e))
+		            failed[0] += 1
+		            c.close()
+		        longest[0] = max(longest[0], time.time() - began)
+
+		threads = [threading.Thread(target=client) for i in range(8)]
+		for t in threads:
+		    t.start()
+		for t in threads:
+		    t.join()
+		print(failed[0], "failed, longest", longest[0])
+		sys.exit(failed[0] > 0 or longest[0] > 5)
+	END
+	background python3 client.py
+	CHAT=$!
+	sleep 1
+	reload -q
+	wait_end "$CHAT"
+	[ "$CODE" -eq 0 ]
+}

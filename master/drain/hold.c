@@ -83,12 +83,19 @@ note_took(struct hold *h, int64_t took_ms)
 static void
 note_answer(struct hold *h, const struct inhand_seen *s, int64_t now_ms)
 {
+	int64_t took_ms;
+
 	if (s->tcp.sent == h->sent)
 		return;
 	h->sent = s->tcp.sent;
 	h->answered = true;
-	if (h->given_ms != 0)
-		note_took(h, now_ms - h->given_ms);
+	if (h->given_ms == 0)
+		return;
+	/* From its end, where that came after it was given back. */
+	took_ms = (int64_t)s->tcp.received_ms - s->tcp.sent_ms;
+	if (took_ms > now_ms - h->given_ms)
+		took_ms = now_ms - h->given_ms;
+	note_took(h, took_ms);
 }
 
 static enum hold_deed
