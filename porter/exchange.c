@@ -116,6 +116,25 @@ write_answer(struct exchange *e, int client)
 	return true;
 }
 
+/* The server learns that its client sends no more, and may still answer.
+ * Returns false if the client has gone. */
+static bool
+look_at_client(struct exchange *e, int client, int server)
+{
+	struct pollfd p = { .fd = client, .events = POLLRDHUP };
+
+	if (poll(&p, 1, 0) <= 0)
+		return true;
+	if ((p.revents & POLLERR) != 0)
+		return false;
+	if ((p.revents & POLLRDHUP) != 0 && e->body_left == 0 &&
+	    e->wrote == e->nrequest && !e->left) {
+		e->left = true;
+		shutdown(server, SHUT_WR);
+	}
+	return true;
+}
+
 /* What has been read is written before more is read. */
 enum exchange_news
 exchange_step(struct exchange *e, int client, int server)
@@ -123,6 +142,8 @@ exchange_step(struct exchange *e, int client, int server)
 	bool more;
 
 	write_request(e, client, server);
+	if (!look_at_client(e, client, server))
+		return EXCHANGE_BROKEN;
 	do {
 		if (!write_answer(e, client))
 			return EXCHANGE_BROKEN;
@@ -144,6 +165,8 @@ exchange_client_events(const struct exchange *e)
 
 	if (e->nrequest == 0 && e->body_left > 0)
 		events |= POLLIN;
+	else if (!e->left)
+		events |= POLLRDHUP;
 	if (e->out_at < e->nout)
 		events |= POLLOUT;
 	return events;

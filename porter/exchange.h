@@ -34,6 +34,7 @@ struct exchange {
 	uint64_t body_left;		/* bytes to come from the client */
 
 	/* To the client: */
+	bool	 left;			/* the client sends no more */
 	bool	 ended;			/* the server has */
 	char	 out[EXCHANGE_ANSWER_SOME + HTTP1_HEAD_MAX +
 		    HTTP1_ANSWER_MORE];

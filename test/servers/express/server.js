@@ -3,7 +3,7 @@ const express = require("express");
 const app = express();
 const work = Number(process.env.WORK_MS || 0);
 
-app.get("/", (req, res) => {
+app.all("/", (req, res) => {
 	setTimeout(() => res.send(`pid ${process.pid}`), work);
 });
 

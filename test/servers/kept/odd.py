@@ -24,6 +24,12 @@ def read_request(s):
     return text
 
 
+def wait_for_end(s):
+    s.setblocking(True)
+    s.recv(1)
+    s.close()
+
+
 def serve(s):
     s.setblocking(False)
     while read_request(s) is not None:
@@ -33,7 +39,8 @@ def serve(s):
             s.close()
             return
         if HOW == "silent":
-            time.sleep(600)
+            wait_for_end(s)
+            return
         if HOW == "1.0":
             s.sendall(b"HTTP/1.0 200 OK\r\n\r\nold and whole")
             s.close()
