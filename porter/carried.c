@@ -77,7 +77,7 @@ end(struct carried *c, enum porting_news news)
 	close_server(c);
 	poller_forget(c->poller, c->client, c);
 	close(c->client);
-	free(c->exchange);
+	exchange_free(c->exchange);
 	free(c);
 	return false;
 }
@@ -176,12 +176,12 @@ take_request(struct carried *c)
 	size_t n;
 	enum http1_verdict v;
 
-	c->exchange = calloc(1, sizeof(*c->exchange));
-	if (c->exchange == NULL)
-		return give_up(c);
 	v = judge_queue(c, peeked, sizeof(peeked), &n, &r);
 	if (n < c->length || r.head == 0 || (!c->is_watch &&
 	    (v != HTTP1_WHOLE || n != c->length)))
+		return give_up(c);
+	c->exchange = exchange_new(n);
+	if (c->exchange == NULL)
 		return give_up(c);
 	if (recv(c->client, bytes, n, MSG_DONTWAIT) != (ssize_t)n ||
 	    memcmp(peeked, bytes, n) != 0) {

@@ -2,9 +2,43 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "porter/exchange.h"
+
+/* Not with zeros everywhere: most of it is never used. */
+struct exchange *
+exchange_new(size_t n)
+{
+	struct exchange *e = malloc(sizeof(*e));
+
+	if (e == NULL)
+		return NULL;
+	e->size = n > EXCHANGE_BODY_SOME ? n : EXCHANGE_BODY_SOME;
+	e->size += EXCHANGE_REQUEST_MORE;
+	e->request = malloc(e->size);
+	if (e->request == NULL) {
+		free(e);
+		return NULL;
+	}
+	e->nrequest = e->wrote = 0;
+	e->body_left = 0;
+	e->left = e->ended = false;
+	e->nout = e->out_at = 0;
+	e->answer.past = false;
+	e->answer.n = 0;
+	return e;
+}
+
+void
+exchange_free(struct exchange *e)
+{
+	if (e == NULL)
+		return;
+	free(e->request);
+	free(e);
+}
 
 int
 exchange_begin(struct exchange *e, const char *bytes, size_t n,
@@ -13,7 +47,7 @@ exchange_begin(struct exchange *e, const char *bytes, size_t n,
 	size_t head;
 
 	head = http1_close_request(bytes, r->head, e->request,
-	    sizeof(e->request));
+	    e->size);
 	if (head == 0)
 		return -1;
 	memcpy(e->request + head, bytes + r->head, n - r->head);

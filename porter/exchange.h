@@ -26,26 +26,33 @@ enum exchange_news {
 					   head, or the client takes no more */
 };
 
-/* Begin with zeros and exchange_begin. */
 struct exchange {
 	/* To the server: */
-	char	 request[EXCHANGE_REQUEST_MAX + EXCHANGE_REQUEST_MORE];
+	char	*request;		/* malloc'd */
+	size_t	 size;			/* of that */
 	size_t	 nrequest, wrote;
 	uint64_t body_left;		/* bytes to come from the client */
 
 	/* To the client: */
 	bool	 left;			/* the client sends no more */
 	bool	 ended;			/* the server has */
-	char	 out[EXCHANGE_ANSWER_SOME + HTTP1_HEAD_MAX +
-		    HTTP1_ANSWER_MORE];
 	size_t	 nout, out_at;
 	struct http1_answer answer;
+	char	 out[EXCHANGE_ANSWER_SOME + HTTP1_HEAD_MAX +
+		    HTTP1_ANSWER_MORE];
 };
 
+/* One for a request of which n bytes are there, EXCHANGE_REQUEST_MAX at most.
+ * Returns NULL with ENOMEM. exchange_free frees it. */
+struct exchange *exchange_new(size_t n);
+
+/* NULL is ignored. */
+void	 exchange_free(struct exchange *e);
+
 /*
- * The first n bytes of a request, EXCHANGE_REQUEST_MAX at most, of which r is
- * known; what is missing of its body will come from the client. Returns 0, or
- * -1 where its head can't be rewritten.
+ * Begin with these n bytes of a request, of which r is known; what is missing
+ * of its body will come from the client. Returns 0, or -1 where its head can't
+ * be rewritten.
  */
 int	 exchange_begin(struct exchange *e, const char *bytes, size_t n,
 	    const struct http1_request *r);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/passfd.h"
+#include "base/pile.h"
 #include "base/poller.h"
 #include "base/porting.h"
 #include "base/timers.h"
@@ -26,15 +27,34 @@ struct porter {
 	bool	 hung_up;		/* the master has */
 };
 
-static void
-tell_master(uint64_t id, enum porting_news news)
-{
-	const struct porting_reply reply = { .id = id, .news = news };
-	struct pollfd p = { .fd = PORTING_FD, .events = POLLOUT };
+/* What the master has not heard yet: it may be busy giving us more. */
+static struct pile news;
 
-	while (send(PORTING_FD, &reply, sizeof(reply), MSG_DONTWAIT |
-	    MSG_NOSIGNAL) == -1 && errno == EAGAIN && poll(&p, 1, 1000) > 0)
-		continue;
+static void
+tell_master(uint64_t id, enum porting_news what)
+{
+	const struct porting_reply reply = { .id = id, .news = what };
+
+	if (pile_append(&news, &reply, sizeof(reply)) == -1)
+		fatal(1, "porter");
+}
+
+/* Each reply is a packet of its own. */
+static void
+send_news(struct porter *p)
+{
+	const size_t size = sizeof(struct porting_reply);
+
+	while (pile_len(&news) > 0) {
+		if (send(PORTING_FD, news.bytes + news.begin, size,
+		    MSG_DONTWAIT | MSG_NOSIGNAL) == -1 && errno == EAGAIN)
+			break;
+		pile_use(&news, size);
+	}
+	if (!p->hung_up && poller_watch(p->poller, PORTING_FD,
+	    pile_len(&news) > 0 ? POLLIN | POLLOUT : POLLIN, KIND_MASTER,
+	    p) == -1)
+		fatal(1, "porter");
 }
 
 static void
@@ -119,6 +139,7 @@ take_turn(struct porter *p)
 			hear_master(p, clock_now());
 	}
 	step_all(p, clock_now());
+	send_news(p);
 	return !p->hung_up || p->first != NULL;
 }
 

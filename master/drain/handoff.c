@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #endif
 
 enum {
+	FULL_MS = 50,			/* until the porter takes more */
 	REST_MS = 2000,			/* without a connection, to its end */
 	FAILURES_MAX = 3,		/* then no porter is started any more */
 	LOOPBACK_NET = 127,		/* of 127.0.0.0/8 */
@@ -110,6 +112,20 @@ start_porter(struct handoff *h)
 	return 0;
 }
 
+/* The porter takes many in a moment, but not all that a worker leaves. */
+static int
+send_order(const struct handoff *h, int fd, const struct porting_order *order)
+{
+	struct pollfd p = { .fd = h->fd, .events = POLLOUT };
+
+	while (passfd_send(h->fd, order, sizeof(*order), fd, MSG_DONTWAIT |
+	    MSG_NOSIGNAL) != sizeof(*order)) {
+		if (errno != EAGAIN || poll(&p, 1, FULL_MS) <= 0)
+			return -1;
+	}
+	return 0;
+}
+
 int
 handoff_send(struct handoff *h, int fd, const struct porting_order *order)
 {
@@ -121,8 +137,7 @@ handoff_send(struct handoff *h, int fd, const struct porting_order *order)
 	}
 	if (h->fd == -1 && start_porter(h) == -1)
 		return -1;
-	if (passfd_send(h->fd, order, sizeof(*order), fd,
-	    MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(*order))
+	if (send_order(h, fd, order) == -1)
 		return -1;
 	if (take)
 		h->pending[h->npending++] = order->id;

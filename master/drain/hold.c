@@ -131,9 +131,6 @@ begin_waiting(struct hold *h, const struct inhand_seen *s,
 	if (!h->answered)
 		return h->given_ms != 0 ? let_rest(h, now_ms) :
 		    let_go(h, now_ms);
-	if (h->proves)
-		h->proofs += !hold_is_proven(h);
-	h->proves = false;
 	if (!rights.worker && !hold_is_proven(h))
 		return HOLD_NOTHING;
 	h->phase = HOLD_WAITING;
@@ -151,6 +148,10 @@ look_raised(struct hold *h, const struct inhand_seen *s,
 	if (find_beyond(h, s) != s->unread)
 		return let_go(h, now_ms);
 	note_answer(h, s, now_ms);
+	if (h->answered && h->proves) {
+		h->proofs += !hold_is_proven(h);
+		h->proves = false;
+	}
 	if (s->unread == 0)
 		return HOLD_NOTHING;
 	return begin_waiting(h, s, rights, now_ms);

@@ -36,4 +36,6 @@ if (process.env.EXPRESS) {
 	app = require("express")();
 	app.use(answer);
 }
-http.createServer(app).listen(+process.env.PORT, process.env.HOST);
+const server = http.createServer(app);
+server.keepAliveTimeout = +process.env.KEEP_MS || 5000;
+server.listen(+process.env.PORT, process.env.HOST);
