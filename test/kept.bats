@@ -316,3 +316,71 @@ behind_nginx() {
 	[ "$(jq .failed sum)" -le 16 ]
 	[ "$(jq .wrong sum)" -eq 0 ]
 }
+
+# many: 5,000 connections of one client, which have each had an answer.
+many() {
+	need python3
+	ulimit -n 12000 || skip "no 12,000 descriptors can be had"
+	export N=5000 KEEP_MS=60000
+	background python3 "$KEPT/many.py"
+	MANY=$!
+	wait_for [ -e state ]
+}
+
+# state_is OPEN ANSWERED FAILED
+state_is() {
+	[ "$(cat state)" = "$*" ]
+}
+
+# What the kernel may keep for them, in bytes.
+receive_buffers() {
+	ss -tmH "sport = :$PORT" | grep -o ',rb[0-9]*' |
+	    awk '{ sum += substr($0, 4) } END { print sum }'
+}
+
+show_cost() {
+	echo "master: $(ps -o rss=,time= "$MASTER") (kB, CPU time)"
+	ps -o rss=,time=,args= --ppid "$MASTER" | grep porter || true
+}
+
+@test "5,000 kept connections that have proven themselves outlive their worker" {
+	local buffers
+
+	need ss
+	KEEP_MS=60000 start_kept --idle 4s --drain 30s
+	GAP=0.1 many
+	reload_start under
+	wait_for grep -q "worker up" under.out
+	wait_for status_is '.kept.held_now > 2000'
+	buffers=$(receive_buffers)
+	echo 4 >ask
+	wait_for -t 60 is_gone "$CLIENT"
+	cat under.out
+	show_cost
+	status '.kept'
+	# Of one of the two, which drained first, each goes on.
+	echo 5 >ask
+	wait_for status_is '.kept.handed_on > 2000 and .kept.broken == 0'
+	wait_for status_is '.kept.handed_on_now == 0'
+	touch end
+	wait_end "$MANY"
+	cat state
+	echo "receive buffers: $buffers bytes"
+	[ "$(awk '{ print $3 }' state)" -eq 0 ]
+	[ "$buffers" -le $((5000 * 131072)) ]
+}
+
+@test "5,000 clients that ask once a second lose nothing in a reload" {
+	KEEP_MS=60000 start_kept
+	echo 1000000 >ask
+	GAP=1 many
+	sleep 2
+	reload -q
+	show_cost
+	status '.kept'
+	status_is '.kept.handed_on > 4000'
+	touch end
+	wait_end "$MANY"
+	cat state
+	[ "$(awk '{ print $3 }' state)" -eq 0 ]
+}
