@@ -193,6 +193,7 @@ demo: crr $B/test/server $B/test/load
 bench: crr tools $B/bench/start
 	bench/reload
 	bench/reload --start
+	bench/kept
 	bench/throughput
 	bench/bus
 	bench/workers
@@ -222,8 +223,8 @@ lint:
 	shellcheck -x test/run test/arrows test/house test/helper.bash \
 		test/servers/build .ci/run \
 		examples/demo examples/mirror examples/redis-bridge
-	shellcheck -x bench/reload bench/throughput bench/bus bench/workers \
-		test/*.bats
+	shellcheck -x bench/kept bench/reload bench/throughput bench/bus \
+		bench/workers test/*.bats
 	mandoc -Tlint -Wwarning doc/crr.1 doc/crr.3
 
 # -fPIC: the library may become part of a shared one.

@@ -1,7 +1,7 @@
 # Requests that are handed on: what the server and the client see of it, new
 # workers that fail, a porter that is killed, and bad input.
 
-# shellcheck disable=SC2016,SC2153,SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2153,SC2154
 
 load helper
 

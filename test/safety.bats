@@ -1,7 +1,7 @@
 # What a drain must not do: take a body for a request, swap answers, leave a
 # reader asleep, cut what other protocols have to say; and bad input.
 
-# shellcheck disable=SC2016,SC2153,SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2153,SC2154
 
 load helper
 
