@@ -26,7 +26,7 @@ agents() {
 	sleep 1
 }
 
-# three_reloads: under a load that goes on behind them.
+# three_reloads PID: under a load that goes on behind them.
 three_reloads() {
 	for _ in 1 2 3; do
 		reload -q || return 1
@@ -181,6 +181,7 @@ behind_nginx() {
 		start_kept
 		agents
 		three_reloads "$AGENTS"
+		reload -q
 		agents_lost_nothing
 		# What was handed on said that its connection ends with it.
 		status_is --argjson n "$(jq .closes sum)" \

@@ -223,3 +223,97 @@ refused() {
 	[ "$stderr" = "crr reload: the master is stopping" ]
 	wait_for master_is_gone
 }
+
+# twin: a second master on $OTHER, beside the one on $PORT.
+twin() {
+	OTHER=$(free_port)
+	background "$CRR" run -q -w 2 -s "$PWD/other.sock" -- \
+	    "$SERVER" --port "$OTHER"
+	wait_for curl -s -o /dev/null "http://127.0.0.1:$OTHER/"
+}
+
+nginx_balances() {
+	need nginx
+	mkdir -p nginx
+	cat >nginx.conf <<-END
+		worker_processes 1;
+		daemon off;
+		error_log $PWD/front.err;
+		pid $PWD/nginx/pid;
+		events { }
+		http {
+			access_log off;
+			client_body_temp_path $PWD/nginx/b;
+			proxy_temp_path $PWD/nginx/p;
+			fastcgi_temp_path $PWD/nginx/f;
+			uwsgi_temp_path $PWD/nginx/u;
+			scgi_temp_path $PWD/nginx/s;
+			upstream shop {
+				server 127.0.0.1:$PORT;
+				server 127.0.0.1:$OTHER;
+			}
+			server {
+				listen 127.0.0.1:$FRONT;
+				location / { proxy_pass http://shop; }
+			}
+		}
+	END
+	background nginx -c "$PWD/nginx.conf" -e "$PWD/front.err"
+}
+
+haproxy_balances() {
+	need haproxy
+	cat >haproxy.cfg <<-END
+		defaults
+			mode http
+			retries 3
+			option redispatch 1
+			timeout connect 10s
+			timeout client 60s
+			timeout server 60s
+		listen shop
+			bind 127.0.0.1:$FRONT
+			server one 127.0.0.1:$PORT
+			server two 127.0.0.1:$OTHER
+	END
+	background haproxy -db -f haproxy.cfg
+}
+
+# stop_one_of_two PROXY: one is stopped with requests in hand; what clients of the
+# proxy wait for, at most, in $WAITED, in ms.
+stop_one_of_two() {
+	plain 2
+	twin
+	FRONT=$(free_port)
+	"${1}_balances"
+	wait_for curl -s -o /dev/null "http://127.0.0.1:$FRONT/"
+	begin_slow 3 6000
+	LOAD_OUT=$BATS_TEST_TMPDIR/load.out
+	background "$LOAD" -c 4 -g 100 -t 8 "127.0.0.1:$FRONT" >"$LOAD_OUT"
+	# shellcheck disable=SC2034 # load_wait has it
+	LOAD_PID=$!
+	sleep 0.5
+	crr stop -q
+	all_slow_answered
+	load_wait
+	[ "$CODE" -eq 0 ]
+	[ "$(load_value failed)" -eq 0 ] && [ "$(load_value answered)" -gt 20 ]
+	WAITED=$(load_value max_ms)
+}
+
+# With first segments dropped a client waits for up to 7 s.
+@test "one of two behind nginx is stopped: no client waits" {
+	stop_one_of_two nginx
+	[ "${WAITED%.*}" -lt 2500 ]
+}
+
+@test "one of two behind HAProxy is stopped: no client waits" {
+	stop_one_of_two haproxy
+	[ "${WAITED%.*}" -lt 2500 ]
+}
+
+@test "one of two behind nginx is stopped by an ordinary user: no client waits" {
+	without_bpf
+	stop_one_of_two nginx
+	[ "${WAITED%.*}" -lt 2500 ]
+}

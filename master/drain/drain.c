@@ -449,7 +449,7 @@ count_kept(struct drain *d, const struct kept *k, struct drain_counts *found)
 	found->waiting += k->waits;
 	found->waiting_old += k->waits && is_old(d, k);
 	found->unheld += k->hold.timid && !k->hold.was_raised;
-	found->remote += k->spoke_http && !k->may;
+	found->remote += k->hold.http && !k->may;
 }
 
 /*

@@ -98,6 +98,13 @@ note_answer(struct hold *h, const struct inhand_seen *s, int64_t now_ms)
 	note_took(h, took_ms);
 }
 
+/* What is never handed on is held until it is known what it speaks. */
+static bool
+is_of_use(const struct hold *h, struct hold_rights rights)
+{
+	return rights.take || !h->http;
+}
+
 static enum hold_deed
 look_free(struct hold *h, const struct inhand_seen *s,
     const struct inhand *hand, enum inhand_state state,
@@ -107,7 +114,7 @@ look_free(struct hold *h, const struct inhand_seen *s,
 	if (!h->was_raised && state == INHAND_ANSWERED)
 		note_took(h, (int64_t)s->tcp.received_ms - s->tcp.sent_ms);
 	if (!rights.raise || !rights.worker || now_ms < h->again_ms ||
-	    h->rests || s->unread > 0 || s->tcp.received == 0)
+	    !is_of_use(h, rights) || h->rests || s->unread > 0 || s->tcp.received == 0)
 		return HOLD_NOTHING;
 	/* In hand: only after it has been seen to go on, and not where its
 	 * request comes in pieces. */
@@ -192,7 +199,7 @@ look_waiting(struct hold *h, const struct inhand_seen *s,
 			return HOLD_NOTHING;
 		return give_part(h, now_ms);
 	}
-	if (now_ms - h->since_ms < find_silence(h))
+	if (rights.take && now_ms - h->since_ms < find_silence(h))
 		return HOLD_NOTHING;
 	if (rights.take && hold_is_proven(h)) {
 		h->phase = HOLD_TAKEN;
@@ -218,6 +225,8 @@ look_given(struct hold *h, const struct inhand_seen *s,
 	if (s->unread < beyond)
 		return let_go(h, now_ms);
 	note_answer(h, s, now_ms);
+	if (!is_of_use(h, rights))
+		return let_go(h, now_ms);
 	return rights.raise && rights.worker ? HOLD_RAISE : HOLD_NOTHING;
 }
 
@@ -278,8 +287,10 @@ hold_judged(struct hold *h, enum hold_verdict verdict, uint64_t total,
 	h->verdict = verdict;
 	h->total = total;
 	h->unsafe = unsafe;
-	if (verdict != HOLD_IS_OTHER)
+	if (verdict != HOLD_IS_OTHER) {
+		h->http = true;
 		h->others = 0;
+	}
 	switch (verdict) {
 	case HOLD_IS_WHOLE:
 		return HOLD_NOTHING;
@@ -293,6 +304,7 @@ hold_judged(struct hold *h, enum hold_verdict verdict, uint64_t total,
 		break;
 	}
 	h->doubted = true;
+	h->proofs = 0;
 	/* Only where all before it was seen: it may be the rest of a body. */
 	h->others += h->given_ms != 0;
 	if (h->others < HOLD_OTHERS)

@@ -77,6 +77,7 @@ struct hold {
 	bool	 pieces;		/* what waits did not come at once */
 	bool	 rests;			/* until the connection is idle: it
 					   pipelines, or is not done */
+	bool	 http;			/* a request of HTTP/1 was seen */
 	unsigned others;		/* verdicts HOLD_IS_OTHER in a row */
 	bool	 other;			/* speaks no HTTP/1 */
 	bool	 doubted;		/* nothing proves, until the connection

@@ -103,7 +103,6 @@ judge(struct kept *k, int fd, const struct kept_rules *rules)
 	enum hold_verdict verdict = connection_judge(fd,
 	    (size_t)k->hold.waiting, &total, &unsafe);
 
-	k->spoke_http = k->spoke_http || verdict != HOLD_IS_OTHER;
 	if (hold_judged(&k->hold, verdict, total, unsafe, rules->now_ms) ==
 	    HOLD_LOWER)
 		connection_set_mark(fd, k->mark);
@@ -137,7 +136,7 @@ find_care(const struct kept *k)
 {
 	if (k->hold.other)
 		return INHAND_UNTIL_ANSWERED;
-	return k->hand.paused_ms > 0 || !k->spoke_http || k->hold.unsafe ?
+	return k->hand.paused_ms > 0 || !k->hold.http || k->hold.unsafe ?
 	    INHAND_UNTIL_IDLE : INHAND_UNTIL_ACKED;
 }
 
@@ -165,7 +164,7 @@ static void
 help_to_end(struct kept *k, int fd, const struct inhand_seen *seen,
     const struct kept_rules *rules)
 {
-	if (rules->ends_ms < HELP_MS || k->ended || !k->spoke_http ||
+	if (rules->ends_ms < HELP_MS || k->ended || !k->hold.http ||
 	    k->hold.other || !inhand_is_idle(&k->hand, seen, k->state,
 	    &rules->drain))
 		return;

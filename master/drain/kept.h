@@ -23,7 +23,6 @@ struct kept {
 	bool	 known;			/* the next two are known */
 	bool	 local;			/* its client is of this machine */
 	bool	 may;			/* its requests may be handed on */
-	bool	 spoke_http;		/* a request of HTTP/1 was seen in it */
 	bool	 ended;			/* its worker was told that its client
 					   has */
 	bool	 waits;			/* the stop signal waits for it */
