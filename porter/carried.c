@@ -212,17 +212,6 @@ finish_connect(struct carried *c)
 	return take_request(c);
 }
 
-static bool
-is_closed_by_client(int fd)
-{
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-
-	memset(&info, 0, sizeof(info));
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1 ||
-	    info.tcpi_state != TCP_ESTABLISHED;
-}
-
 /* Its worker has gone, so that we alone read: what has begun may still come,
  * and what is chunked can be carried, too. */
 static bool
@@ -235,7 +224,7 @@ look_at_watched(struct carried *c, int64_t now_ms)
 	size_t n;
 
 	if (ioctl(c->client, FIONREAD, &unread) == -1 ||
-	    (unread == 0 && is_closed_by_client(c->client)))
+	    (unread == 0 && exchange_has_left(c->client)))
 		return end_for_client(c, PORTING_QUIET);
 	if (unread == 0) {
 		if (now_ms >= c->quiet_ms)

@@ -1,5 +1,7 @@
 #include <sys/socket.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -24,7 +26,7 @@ exchange_new(size_t n)
 	}
 	e->nrequest = e->wrote = 0;
 	e->body_left = 0;
-	e->left = e->ended = false;
+	e->told = e->ended = false;
 	e->nout = e->out_at = 0;
 	e->answer.past = false;
 	e->answer.n = 0;
@@ -150,8 +152,22 @@ write_answer(struct exchange *e, int client)
 	return true;
 }
 
-/* The server learns that its client sends no more, and may still answer.
- * Returns false if the client has gone. */
+bool
+exchange_has_left(int client)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	return getsockopt(client, IPPROTO_TCP, TCP_INFO, &info, &len) == -1 ||
+	    info.tcpi_state != TCP_ESTABLISHED;
+}
+
+/*
+ * The server learns that its client sends no more, and may still answer.
+ * Returns false if the client has gone. poll(2) says the same of a socket that
+ * its old worker has shut down.
+ */
 static bool
 look_at_client(struct exchange *e, int client, int server)
 {
@@ -161,11 +177,12 @@ look_at_client(struct exchange *e, int client, int server)
 		return true;
 	if ((p.revents & POLLERR) != 0)
 		return false;
-	if ((p.revents & POLLRDHUP) != 0 && e->body_left == 0 &&
-	    e->wrote == e->nrequest && !e->left) {
-		e->left = true;
+	if ((p.revents & POLLRDHUP) == 0 || e->told || e->body_left > 0 ||
+	    e->wrote < e->nrequest)
+		return true;
+	e->told = true;
+	if (exchange_has_left(client))
 		shutdown(server, SHUT_WR);
-	}
 	return true;
 }
 
@@ -199,7 +216,7 @@ exchange_client_events(const struct exchange *e)
 
 	if (e->nrequest == 0 && e->body_left > 0)
 		events |= POLLIN;
-	else if (!e->left)
+	else if (!e->told && e->nrequest == 0)
 		events |= POLLRDHUP;
 	if (e->out_at < e->nout)
 		events |= POLLOUT;

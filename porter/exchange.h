@@ -34,7 +34,8 @@ struct exchange {
 	uint64_t body_left;		/* bytes to come from the client */
 
 	/* To the client: */
-	bool	 left;			/* the client sends no more */
+	bool	 told;			/* of its end, or that it was shut down
+					   by its old worker */
 	bool	 ended;			/* the server has */
 	size_t	 nout, out_at;
 	struct http1_answer answer;
@@ -56,6 +57,9 @@ void	 exchange_free(struct exchange *e);
  */
 int	 exchange_begin(struct exchange *e, const char *bytes, size_t n,
 	    const struct http1_request *r);
+
+/* A client has ended its side, or the connection. */
+bool	 exchange_has_left(int client);
 
 /* Carry what can be carried at once. */
 enum exchange_news exchange_step(struct exchange *e, int client, int server);
