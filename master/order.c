@@ -57,8 +57,9 @@ order_reload(struct master *m, int64_t now_ms)
 	return run;
 }
 
-void
-order_reset(struct master *m, int64_t now_ms)
+/* why is for those who wait for it. */
+static void
+drop_reload(struct master *m, const char *why, int64_t now_ms)
 {
 	if (!m->reload.active)
 		return;
@@ -66,8 +67,13 @@ order_reset(struct master *m, int64_t now_ms)
 	    reload_new_workers(&m->reload, &m->pool), "");
 	reload_end(&m->reload, &m->pool, now_ms);
 	order_note(m);
-	clients_reloaded(&m->clients, m->reload.run + 1,
-	    "the reload was reset");
+	clients_reloaded(&m->clients, m->reload.run + 1, why);
+}
+
+void
+order_reset(struct master *m, int64_t now_ms)
+{
+	drop_reload(m, "the reload was reset", now_ms);
 }
 
 int
@@ -129,7 +135,7 @@ order_stop(struct master *m, bool now, int64_t now_ms)
 			tell_stopping(m);
 		else if (m->life.been_ready)
 			order_tell(m, CRR_EVENT_MASTER_STOPPING, 0, "");
-		order_reset(m, now_ms);
+		drop_reload(m, "the master was stopped", now_ms);
 	}
 	if (now)
 		pool_stop(&m->pool, true, now_ms);

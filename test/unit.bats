@@ -5,7 +5,7 @@
 
 load helper
 
-UNITS="address bus channel claim clients conn event family group"
+UNITS="address bus channel claim clients conn cork event family group"
 UNITS="$UNITS hold http1 inhand ipc json listener parse passfd pile poller post"
 UNITS="$UNITS reload steering timers trap words worker"
 
@@ -65,6 +65,10 @@ unit() {
 
 @test "connections on the control socket (unit)" {
 	unit conn
+}
+
+@test "a gap in a connection whose server blocks (unit)" {
+	unit cork
 }
 
 @test "what a connection has in hand, and what is done about it" {

@@ -445,6 +445,7 @@ check_failed(void)
 		else if (was->candidate)
 			check(w->id != was->id ||
 			    (!w->wanted && (w->state == WORKER_DOWN ||
+			    w->state == WORKER_DRAINING ||
 			    w->state == WORKER_STOPPING ||
 			    w->state == WORKER_KILLED)), P_FAILED);
 		else if (worker_serves(was))

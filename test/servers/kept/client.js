@@ -1,14 +1,16 @@
 // Node's own client: $CLIENTS agents with one kept connection each, which send
-// POST for $SEC seconds, $GAP ms after each answer, and never again what failed.
+// POST for $SEC seconds or until SIGTERM, $GAP ms after each answer, and never again what failed.
 // $BODIES: bytes of a body, at most; $CHUNKED: one in three has no length.
 // $PARTS: from and to, in ms, of an answer in two parts. Prints what became of
 // them.
 const crypto = require("crypto"), http = require("http");
 const env = process.env, gap = +env.GAP || 0, port = +env.PORT;
-const clients = +env.CLIENTS || 16, end = Date.now() + 1000 * (+env.SEC || 6);
+const clients = +env.CLIENTS || 16;
 const [from, to] = (env.PARTS || "").split(" ").map(Number);
 const sum = { answered: 0, failed: 0, wrong: 0, closes: 0, longest: 0 };
-let open = clients;
+let open = clients, end = Date.now() + 1000 * (+env.SEC || 200);
+
+process.on("SIGTERM", () => end = 0);
 
 function expected(path, body) {
 	return path.startsWith("/parts") ? "first second" :

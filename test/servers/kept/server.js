@@ -3,6 +3,7 @@
 //
 //	/[?ms=N]	answers after N or $WORK_MS with the MD5 of the body
 //	/parts?ms=N	answers in two parts, N ms apart
+//	/events?n=N	an event each second, N of them
 //	/when		answers with the client's address
 const crypto = require("crypto"), fs = require("fs"), http = require("http");
 const ids = process.env.IDS && fs.openSync(process.env.IDS, "a");
@@ -19,6 +20,14 @@ function answer(req, res) {
 			fs.writeSync(ids, `${id}\n`);
 		if (url.pathname === "/when")
 			return res.end(req.socket.remoteAddress);
+		if (url.pathname === "/events") {
+			let n = +url.searchParams.get("n");
+			const next = () => {
+				res.write(`data: ${n}\n\n`);
+				--n ? setTimeout(next, 1000) : res.end("over");
+			};
+			return next();
+		}
 		if (url.pathname === "/parts") {
 			res.write("first ");
 			setTimeout(() => res.end("second"),
