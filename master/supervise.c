@@ -240,6 +240,9 @@ look_at_drain(struct master *m, struct worker *w, int64_t now_ms)
 
 	if (w->drain == NULL)
 		w->drain = begin_drain(m, w, now_ms);
+	/* With --stop-new wait the next master may come. */
+	if (w->drain != NULL && m->pool.stopping && !m->plan.stop_wait)
+		drain_last(w->drain);
 	clean = w->drain == NULL || steered ||
 	    drain_look(w->drain, &m->listeners, now_ms);
 	if (order_is_drained(m, clean, now_ms))

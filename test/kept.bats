@@ -139,15 +139,16 @@ behind_nginx() {
 	behind_nginx GET
 }
 
-@test "nginx in front of Java loses no POST" {
+@test "nginx in front of Java loses no POST and no GET" {
 	need java
 	export WORK_MS=20
 	crr_start -w 2 --soak 100ms -- java "$ROOT/test/servers/java/Server.java"
 	front
 	behind_nginx POST
+	behind_nginx GET
 }
 
-@test "nginx in front of gunicorn's threads loses no POST" {
+@test "nginx in front of gunicorn's threads loses no POST and no GET" {
 	need gunicorn
 	cat >app.py <<-'END'
 		import time
@@ -162,9 +163,10 @@ behind_nginx() {
 	    --keep-alive 60 -b "127.0.0.1:$PORT" app:app
 	front
 	behind_nginx POST
+	behind_nginx GET
 }
 
-@test "nginx in front of puma loses no POST" {
+@test "nginx in front of puma loses no POST and no GET" {
 	need puma
 	cat >config.ru <<-'END'
 		run lambda { |env|
@@ -177,6 +179,7 @@ behind_nginx() {
 	    -b "tcp://127.0.0.1:$PORT" config.ru
 	front
 	behind_nginx POST
+	behind_nginx GET
 }
 
 @test "Node's agents lose no POST, whatever the pause between two" {

@@ -209,6 +209,8 @@ haproxy_start() {
 	wait_end "$UPLOADS"
 	[ "$CODE" -eq 0 ]
 	[ "$(cat longest)" -lt 3 ]
+	grep -E "^reload complete: .*could not be held, and may have lost" \
+	    "$LOG"
 }
 
 # talk PROGRAM [OPTION ...]: two workers of a server of test/servers/talk.

@@ -197,6 +197,26 @@ refused() {
 	load_stop || true
 }
 
+# They never pause, so the stop has to leave some requests where they are.
+@test "a stop with busy kept connections answers all that was begun" {
+	local client
+
+	need node
+	export IDS=$PWD/ids WORK_MS=20 GAP=1
+	crr_start -w 2 --drain 4s -- node "$ROOT/test/servers/kept/server.js"
+	background node "$ROOT/test/servers/kept/client.js" >sum
+	client=$!
+	wait_for test -s ids
+	sleep 0.5
+	run -0 crr stop
+	[[ "$output" != *"still in hand"* ]]
+	sleep 0.5
+	kill -TERM "$client"
+	wait_end "$client"
+	cat sum
+	[ "$(wc -l <ids)" -eq "$(jq .answered sum)" ]
+}
+
 @test "--stop-new wait: a client that comes during a stop finds the next master" {
 	local client
 

@@ -294,7 +294,7 @@ static void
 step_master(void)
 {
 	const struct hold_rights rights = {
-		.raise = true, .take = true, .worker = true,
+		.raise = true, .may = true, .take = true, .worker = true,
 	};
 	struct inhand_seen s = see();
 	enum inhand_state state = inhand_look(&hand, &s);

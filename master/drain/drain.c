@@ -39,6 +39,7 @@ struct drain {
 	int64_t	 queued_ms;		/* when its queues were last not empty,
 					   as far as is known */
 	unsigned pass;
+	bool	 last;			/* no new worker comes */
 	bool	 forbidden;		/* pidfd_getfd(2) is not allowed */
 	struct halfopen halfopen;
 
@@ -215,6 +216,7 @@ find_rules(const struct drain *d, int64_t now_ms)
 		},
 		.handoff = d->rules.handoff,
 		.any = d->rules.any,
+		.last = d->last,
 		.ends = d->stopped_ms != 0,
 		.ends_ms = d->stopped_ms == 0 ? 0 : now_ms - d->stopped_ms,
 		.now_ms = now_ms,
@@ -579,6 +581,12 @@ drain_again(struct drain *d)
 {
 	d->clean = 0;
 	d->sure = false;
+}
+
+void
+drain_last(struct drain *d)
+{
+	d->last = true;
 }
 
 bool

@@ -75,6 +75,10 @@ bool	 drain_only_new(const struct drain *d);
 /* Find nothing in hand two passes long once more: what comes in has changed. */
 void	 drain_again(struct drain *d);
 
+/* No new worker will come: nothing is handed on, and from half of the drain on
+ * a request whose beginning is proven is not begun. */
+void	 drain_last(struct drain *d);
+
 /* The stop signal has been sent: what is held stays so, nothing more is.
  * Returns false if that was known. */
 bool	 drain_stopping(struct drain *d, int64_t now_ms);

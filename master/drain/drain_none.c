@@ -63,6 +63,12 @@ drain_again(struct drain *d)
 	(void)d;
 }
 
+void
+drain_last(struct drain *d)
+{
+	(void)d;
+}
+
 bool
 drain_stopping(struct drain *d, int64_t now_ms)
 {

@@ -102,7 +102,7 @@ note_answer(struct hold *h, const struct inhand_seen *s, int64_t now_ms)
 static bool
 is_of_use(const struct hold *h, struct hold_rights rights)
 {
-	return rights.take || !h->http;
+	return rights.may || !h->http;
 }
 
 static enum hold_deed
@@ -199,7 +199,9 @@ look_waiting(struct hold *h, const struct inhand_seen *s,
 			return HOLD_NOTHING;
 		return give_part(h, now_ms);
 	}
-	if (rights.take && now_ms - h->since_ms < find_silence(h))
+	if (rights.may && now_ms - h->since_ms < find_silence(h))
+		return HOLD_NOTHING;
+	if (rights.keep && hold_is_proven(h))
 		return HOLD_NOTHING;
 	if (rights.take && hold_is_proven(h)) {
 		h->phase = HOLD_TAKEN;

@@ -62,7 +62,9 @@ struct hold_rights {
 	bool	 raise;			/* its readers can be woken again */
 	bool	 gap;			/* the end of an answer is kept back:
 					   the next request is not on its way */
-	bool	 take;			/* its request may be handed on */
+	bool	 may;			/* its requests may be handed on … */
+	bool	 take;			/* … and now there is somebody to */
+	bool	 keep;			/* what is proven waits, to the end */
 	bool	 worker;		/* there is a worker to give back to */
 };
 

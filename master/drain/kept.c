@@ -48,11 +48,24 @@ find_rights(struct kept *k, int fd, const struct kept_rules *rules)
 	k->may = rules->handoff != NULL && handoff_may(fd, rules->any);
 }
 
+/* Where none comes after it, a worker would be asked for ever. */
+static bool
+gives_nothing_back(const struct kept_rules *rules)
+{
+	return rules->last &&
+	    rules->drain.drained_ms >= rules->drain.limit_ms / 2;
+}
+
 static struct hold_rights
 now_right(struct kept *k, int fd, const struct inhand_seen *seen,
     const struct kept_rules *rules)
 {
-	struct hold_rights rights = { .take = k->may, .worker = true };
+	struct hold_rights rights = {
+		.may = k->may,
+		.take = k->may && !rules->last,
+		.keep = gives_nothing_back(rules),
+		.worker = true,
+	};
 	bool awake = connection_is_awake(fd);
 
 	if (!awake)
@@ -142,12 +155,13 @@ find_care(const struct kept *k)
 
 static bool
 find_waits(const struct kept *k, const struct inhand_seen *seen,
-    const struct inhand_drain *drain)
+    const struct kept_rules *rules)
 {
 	switch (k->hold.phase) {
 	case HOLD_TAKEN:
 		return false;
 	case HOLD_WAITING:
+		return !gives_nothing_back(rules) || !hold_is_proven(&k->hold);
 	case HOLD_GIVEN:
 		return true;
 	case HOLD_FREE:
@@ -155,7 +169,8 @@ find_waits(const struct kept *k, const struct inhand_seen *seen,
 	case HOLD_NEVER:
 		break;
 	}
-	return inhand_waits(&k->hand, seen, k->state, drain, find_care(k));
+	return inhand_waits(&k->hand, seen, k->state, &rules->drain,
+	    find_care(k));
 }
 
 /* A server may wait for its kept connections to end, as Node before 19 does:
@@ -221,7 +236,7 @@ look_at(struct kept *k, int fd, const struct kept_rules *rules)
 	    now_right(k, fd, &seen, rules), rules->now_ms);
 	do_deed(k, fd, deed, rules);
 	look_at_cork(k, fd, &seen, rules);
-	k->waits = find_waits(k, &seen, &rules->drain);
+	k->waits = find_waits(k, &seen, rules);
 	help_to_end(k, fd, &seen, rules);
 }
 

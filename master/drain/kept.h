@@ -39,6 +39,7 @@ struct kept_rules {
 	struct inhand_drain drain;	/* as it stands */
 	struct handoff *handoff;	/* NULL: nothing is handed on */
 	bool	 any;			/* other machines' requests, too */
+	bool	 last;			/* there will be no new worker */
 	bool	 ends;			/* the stop signal has been sent … */
 	int64_t	 ends_ms;		/* … so long ago */
 	int64_t	 now_ms;
