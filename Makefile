@@ -217,7 +217,7 @@ lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 -I. -D_GNU_SOURCE \
 		--enable=warning,portability,performance \
 		--inline-suppr --suppress=missingIncludeSystem $(SRC)
-	echo $(SRC) | xargs -n 8 -P 2 sh -c 'clang-tidy --quiet "$$@" -- \
+	echo $(SRC) | xargs -n 1 -P 2 sh -c 'clang-tidy --quiet "$$@" -- \
 		-std=c11 -D_GNU_SOURCE -I.' sh
 	shellcheck -x test/run test/arrows test/house test/helper.bash \
 		test/servers/build .ci/run \

@@ -249,10 +249,26 @@ look_at_drain(struct master *m, struct worker *w, int64_t now_ms)
 		worker_step(w, WORKER_DRAINED, &m->pool.rules, now_ms);
 }
 
+/* Its drain is over: what has become of its connections counts for good. */
+static void
+sum_up_drain(struct master *m, const struct worker *w, int64_t now_ms)
+{
+	struct drain_counts counts;
+
+	if (w->drain == NULL || w->state == WORKER_DRAINING ||
+	    !drain_stopping(w->drain, now_ms))
+		return;
+	counts = drain_counts(w->drain);
+	m->handoff.counts.held += counts.raised;
+	m->handoff.counts.unheld += counts.unheld;
+	m->handoff.counts.remote += counts.remote;
+}
+
 /* What is held stays so until the worker has gone. */
 static void
 look_at_stopping(struct master *m, struct worker *w, int64_t now_ms)
 {
+	sum_up_drain(m, w, now_ms);
 	if (w->drain != NULL)
 		drain_look(w->drain, &m->listeners, now_ms);
 }
@@ -392,17 +408,6 @@ watch_worker(struct master *m, struct worker *w)
 	return nodes_join(m, w);
 }
 
-/* Its drain is over: what has become of its connections counts for good. */
-static void
-sum_up_drain(struct master *m, const struct worker *w)
-{
-	const struct drain_counts counts = drain_counts(w->drain);
-
-	m->handoff.counts.held += counts.raised;
-	m->handoff.counts.unheld += counts.unheld;
-	m->handoff.counts.remote += counts.remote;
-}
-
 /*
  * A loop of restarts would only hide why nobody has ever been ready, so the
  * first end of a worker before that ends the master.
@@ -413,9 +418,7 @@ settle_worker(struct master *m, struct worker *w, int64_t now_ms)
 	if (!m->life.been_ready && !m->pool.stopping &&
 	    w->state == WORKER_BACKOFF)
 		fail_start(m, w, now_ms);
-	if (w->drain != NULL && w->state != WORKER_DRAINING &&
-	    drain_stopping(w->drain, now_ms))
-		sum_up_drain(m, w);
+	sum_up_drain(m, w, now_ms);
 	set_timer(m, w);
 }
 
