@@ -14,14 +14,14 @@ enum {
 	REST_MS = 1000,			/* between looks while all is well */
 	LOOK_MS = 15,			/* while something waits, or has of
 					   late … */
-	LOOKED_AT = 8,			/* … or a millisecond for so many
+	LOOKED_AT = 8,			/* … or a millisecond for each of these
 					   workers, if that is more */
 	LATE_MS = 2000,			/* of late */
 	TIDY_MS = 100,			/* between looks for what is left over,
 					   while something waits */
 	FEW = 3,			/* connections more than in the shortest
 					   queue: not behind yet */
-	SLOW_MS = 100,			/* behind for so long: not by chance */
+	SLOW_MS = 100,			/* behind for this time: not by chance */
 	BEHIND_MAX_MS = 500,		/* that one stays behind when it has
 					   caught up */
 	AFTER_MS = 1000,		/* waiting for so long, none accepted */

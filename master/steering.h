@@ -65,9 +65,9 @@ void	 steering_free(struct steering *s);
 
 /*
  * Steer new connections to the workers that are ready and neither stuck nor
- * behind; where there is none, to those that are behind; where there is none,
- * to those that are stuck; where there is none, to those that
- * start again. Does nothing where nothing has changed.
+ * behind. Where there is none, the ones that are behind get them, the least
+ * behind first; then the stuck ones; then workers that start again. Does nothing
+ * where nothing has changed.
  */
 void	 steering_turn(struct steering *s);
 

@@ -335,7 +335,7 @@ run(enum kind kind, unsigned seed)
 }
 
 static void
-many(enum kind kind, const char *sentence, bool mostly)
+many(enum kind kind, const char *sentence, bool often)
 {
 	int taken = 0;
 	unsigned i;
@@ -348,7 +348,7 @@ many(enum kind kind, const char *sentence, bool mostly)
 		break;
 	}
 	printf("# %d of %d taken\n", taken, RUNS);
-	ok(i == RUNS && (!mostly || taken > RUNS / 2), sentence);
+	ok(i == RUNS && (!often || taken > RUNS / 2), sentence);
 }
 
 int

@@ -408,7 +408,7 @@ test_behind(void)
 	tear_down();
 }
 
-/* Of those that are behind the least is chosen, and one that was slow is not
+/* Of the ones that are behind the least is chosen, and one that was slow is not
  * trusted soon. */
 static void
 test_slow(void)

@@ -51,7 +51,7 @@ struct drain {
 
 	struct kept **kept;		/* a hash by inode, for all passes */
 	size_t	 nkept, size;		/* size is a power of 2 */
-	struct kept *held;		/* of these, those that are held */
+	struct kept *held;		/* the ones that are held */
 	int	 unseen;		/* errno of what could not be looked at
 					   in this pass; 0 */
 	bool	 told_unseen;
@@ -535,7 +535,7 @@ end_pass(struct drain *d, const struct listeners *ls, int64_t now_ms)
 	d->sure = true;
 }
 
-/* Those that are held are looked at more often than passes can be. */
+/* Held connections are looked at more often than passes can be. */
 static void
 look_at_held(struct drain *d, int64_t now_ms)
 {

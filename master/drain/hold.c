@@ -5,7 +5,7 @@ enum {
 	REST_MS = 20,			/* before the mark is raised again */
 	SPIN_MS = 2,			/* looks without a pause after a request
 					   was given back … */
-	SOON_MS = 100,			/* … and each millisecond for so long */
+	SOON_MS = 100,			/* … and each millisecond for this time */
 };
 
 bool
@@ -54,7 +54,7 @@ give_back(struct hold *h, uint64_t end, bool proves, int64_t now_ms)
 	return HOLD_LOWER;
 }
 
-/* Bytes that came in after those that are the worker's, read or not. */
+/* Bytes that came in after the worker's own, read or not. */
 static int64_t
 find_beyond(const struct hold *h, const struct inhand_seen *s)
 {
@@ -271,7 +271,7 @@ hold_raised(struct hold *h, const struct inhand_seen *s, int64_t now_ms)
 
 	if (!is_open(s))
 		return let_go_for_good(h, now_ms);
-	if (find_beyond(h, s) != s->unread || 
+	if (find_beyond(h, s) != s->unread ||
 	    ((first || h->timid) && s->unread > 0)) {
 		let_go(h, now_ms);
 		h->again_ms = now_ms + REST_MS;

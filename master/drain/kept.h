@@ -41,7 +41,7 @@ struct kept_rules {
 	bool	 any;			/* other machines' requests, too */
 	bool	 last;			/* there will be no new worker */
 	bool	 ends;			/* the stop signal has been sent … */
-	int64_t	 ends_ms;		/* … so long ago */
+	int64_t	 ends_ms;		/* … this time ago */
 	int64_t	 now_ms;
 };
 
