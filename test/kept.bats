@@ -101,7 +101,12 @@ front_lost_nothing() {
 	cat wrk.out
 	[ "$(wc -l <access)" -gt 0 ]
 	run awk '$9 != 200 && $9 != 499' access
-	[ -z "$output" ]
+	[ -z "$output" ] || {
+		echo "$output"
+		cat front.err
+		status .kept
+		return 1
+	}
 }
 
 # behind_nginx METHOD: three reloads of what runs.

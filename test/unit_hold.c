@@ -23,6 +23,7 @@ enum {
 
 enum kind {
 	PLAIN,				/* the next one after the answer */
+	FAST,				/* … both at once, between two looks */
 	PIECES,				/* … a request comes in two */
 	PIPELINES,			/* up to three unanswered */
 	UPLOADS,			/* a body that looks like requests comes
@@ -92,6 +93,7 @@ begin_request(void)
 
 	switch (w.kind) {
 	case PLAIN:
+	case FAST:
 	case PIPELINES:
 		send_segment(length, length, true, true, false);
 		return;
@@ -137,7 +139,7 @@ step_client(void)
 {
 	int unanswered, window = w.kind == PIPELINES ? 3 : 1;
 
-	if (w.now_ms < w.client_ms || w.is_taken)
+	if ((w.now_ms < w.client_ms && w.kind != FAST) || w.is_taken)
 		return;
 	w.client_ms = w.now_ms + pick(8);
 	if (w.in_upload > 0) {
@@ -192,7 +194,8 @@ step_answers(void)
 {
 	if (w.answer_ms == 0 && w.ended > w.answered) {
 		w.parts = pick(4) == 0 ? 2 : 1;
-		w.answer_ms = w.now_ms + 1 + pick(20);
+		w.answer_ms = w.now_ms +
+		    (w.kind == FAST ? pick(2) : 1 + pick(20));
 	}
 	if (w.answer_ms == 0 || w.now_ms < w.answer_ms)
 		return;
@@ -221,13 +224,16 @@ see(void)
 	return s;
 }
 
-/* What the queue looks like, which need not be what it is. */
+/* What the queue looks like, which need not be what it is. Of the n bytes the
+ * worker may have read some. */
 static enum hold_verdict
-judge(unsigned n, uint64_t *total)
+judge(uint64_t n, uint64_t *total)
 {
 	int i;
 
 	*total = 0;
+	if (w.received - w.read != n)
+		return HOLD_UNKNOWN;
 	for (i = 0; i < w.nsent && w.sent[i].at != w.read; i++)
 		continue;
 	if (i == w.nsent || (w.sent[i].total == 0 && !w.sent[i].begins))
@@ -264,7 +270,7 @@ static void
 do_deed(enum hold_deed deed)
 {
 	struct inhand_seen s;
-	uint64_t total;
+	uint64_t waiting = w.received - w.read, total;
 	enum hold_verdict v;
 
 	switch (deed) {
@@ -281,7 +287,9 @@ do_deed(enum hold_deed deed)
 		w.mark = 1;
 		break;
 	case HOLD_JUDGE:
-		v = judge((unsigned)(w.received - w.read), &total);
+		if (w.collected)
+			step_reads();
+		v = judge(waiting, &total);
 		do_deed(hold_judged(&h, v, total, true, w.now_ms));
 		break;
 	case HOLD_TAKE:
@@ -302,6 +310,8 @@ step_master(void)
 	if (w.is_taken)
 		return;
 	do_deed(hold_look(&h, &s, &hand, state, rights, w.now_ms));
+	if ((w.kind == PLAIN || w.kind == FAST) && h.doubted)
+		w.wrong = "a request is taken for something else";
 	/* Only what it lets go may wake nobody for ever. */
 	if ((h.phase == HOLD_FREE || h.phase == HOLD_GIVEN ||
 	    h.phase == HOLD_NEVER) && w.mark != 1)
@@ -328,6 +338,11 @@ run(enum kind kind, unsigned seed)
 		if (pick(4) != 0)
 			step_reads();
 		step_answers();
+		if (w.kind == FAST) {
+			step_client();
+			if (pick(2) != 0)
+				step_reads();
+		}
 		if (w.now_ms % every == 0 || h.phase == HOLD_GIVEN)
 			step_master();
 	}
@@ -356,6 +371,7 @@ main(void)
 {
 	many(PLAIN, "a client that waits for answers is taken, and rightly",
 	    true);
+	many(FAST, "… whose requests and answers come at once", true);
 	many(PIECES, "… whose requests come in two pieces", false);
 	many(BIG, "… whose bodies are large at times", false);
 	many(PIPELINES, "a client that pipelines is never taken wrongly",

@@ -142,22 +142,19 @@ connection_judge(int fd, size_t n, uint64_t *total, bool *unsafe)
 	static char bytes[HOLD_MARK];
 	struct http1_request r;
 	enum http1_verdict v;
-	ssize_t got;
 
 	*total = 0;
 	*unsafe = true;
-	if (n > sizeof(bytes))
-		n = sizeof(bytes);
-	got = recv(fd, bytes, n, MSG_PEEK | MSG_DONTWAIT);
-	if (got <= 0)
-		return HOLD_IS_OTHER;
+	if (n > sizeof(bytes) ||
+	    recv(fd, bytes, n, MSG_PEEK | MSG_DONTWAIT) != (ssize_t)n)
+		return HOLD_UNKNOWN;
 	memset(&r, 0, sizeof(r));
-	v = http1_request(bytes, (size_t)got, &r);
+	v = http1_request(bytes, n, &r);
 	*total = r.total;
 	*unsafe = !r.repeatable;
 	switch (v) {
 	case HTTP1_WHOLE:
-		return (size_t)got == n ? HOLD_IS_WHOLE : HOLD_IS_PART;
+		return HOLD_IS_WHOLE;
 	case HTTP1_PART:
 		return HOLD_IS_PART;
 	case HTTP1_ODD:

@@ -53,7 +53,8 @@ void	 connection_cork(int fd, bool on);
 /* Nobody who reads it sleeps in the call itself: it has O_NONBLOCK. */
 bool	 connection_is_awake(int fd);
 
-/* Judge the n bytes in its queue. *total and *unsafe are hold_judged's. */
+/* Judge the n bytes in its queue: HOLD_UNKNOWN where its worker has read some
+ * of them since. *total and *unsafe are hold_judged's. */
 enum hold_verdict connection_judge(int fd, size_t n, uint64_t *total,
 	    bool *unsafe);
 

@@ -289,6 +289,8 @@ hold_judged(struct hold *h, enum hold_verdict verdict, uint64_t total,
 	h->verdict = verdict;
 	h->total = total;
 	h->unsafe = unsafe;
+	if (verdict == HOLD_UNKNOWN)
+		return let_go(h, now_ms);
 	if (verdict != HOLD_IS_OTHER) {
 		h->http = true;
 		h->others = 0;

@@ -42,7 +42,8 @@ enum hold_phase {
 
 /* What lies in the queue. */
 enum hold_verdict {
-	HOLD_UNKNOWN,			/* not looked at yet */
+	HOLD_UNKNOWN,			/* not looked at yet, or read since by
+					   its worker */
 	HOLD_IS_WHOLE,			/* exactly one request */
 	HOLD_IS_PART,			/* the beginning of one */
 	HOLD_IS_ODD,			/* HTTP/1 that is never handed on */
