@@ -91,10 +91,12 @@ note_answer(struct hold *h, const struct inhand_seen *s, int64_t now_ms)
 	h->answered = true;
 	if (h->given_ms == 0)
 		return;
-	/* From its end, where that came after it was given back. */
-	took_ms = (int64_t)s->tcp.received_ms - s->tcp.sent_ms;
-	if (took_ms > now_ms - h->given_ms)
-		took_ms = now_ms - h->given_ms;
+	took_ms = now_ms - h->given_ms;
+	/* From its end, where that came after it was given back; unless the
+	 * next one has come since. */
+	if (s->unread == 0 &&
+	    (int64_t)s->tcp.received_ms - s->tcp.sent_ms < took_ms)
+		took_ms = (int64_t)s->tcp.received_ms - s->tcp.sent_ms;
 	note_took(h, took_ms);
 }
 
@@ -334,6 +336,10 @@ hold_refused(struct hold *h, int64_t now_ms)
 int64_t
 hold_next(const struct hold *h, int64_t now_ms)
 {
+	int64_t due_ms = h->since_ms + find_silence(h);
+
+	if (h->phase == HOLD_WAITING && h->verdict == HOLD_IS_WHOLE)
+		return due_ms > now_ms ? due_ms : 0;
 	if (h->phase != HOLD_GIVEN || now_ms - h->given_ms >= SOON_MS)
 		return 0;
 	return now_ms - h->given_ms < SPIN_MS ? now_ms : now_ms + 1;

@@ -139,7 +139,8 @@ void	 hold_refused(struct hold *h, int64_t now_ms);
 /* Tell whether its next request may be handed on. */
 bool	 hold_is_proven(const struct hold *h);
 
-/* When to look again, soon after something was given back; or 0. */
+/* When to look again: soon after something was given back, or when what waits
+ * has waited long enough; or 0. */
 int64_t	 hold_next(const struct hold *h, int64_t now_ms);
 
 #endif
