@@ -116,6 +116,20 @@ behind_nginx() {
 	front_lost_nothing
 }
 
+# Each request that is handed on says to Node's agents, which keep connections,
+# that theirs ends with it.
+hear_of_each_end() {
+	local before
+
+	before=$(status .kept.handed_on)
+	GAP=1 agents
+	three_reloads "$AGENTS"
+	agents_end
+	[ "$(jq .failed sum)" -eq 0 ]
+	status_is --argjson n "$(jq .closes sum)" --argjson before "$before" \
+	    '.kept.handed_on - $before == $n and $n > 0'
+}
+
 @test "nginx in front of Express loses no POST that takes 20 ms" {
 	need_server express
 	export EXPRESS=1 NODE_PATH=$SERVERS/express/node_modules WORK_MS=20
@@ -151,6 +165,7 @@ behind_nginx() {
 	front
 	behind_nginx POST
 	behind_nginx GET
+	hear_of_each_end
 }
 
 @test "nginx in front of gunicorn's threads loses no POST and no GET" {
@@ -169,6 +184,7 @@ behind_nginx() {
 	front
 	behind_nginx POST
 	behind_nginx GET
+	hear_of_each_end
 }
 
 @test "nginx in front of puma loses no POST and no GET" {
@@ -185,6 +201,7 @@ behind_nginx() {
 	front
 	behind_nginx POST
 	behind_nginx GET
+	hear_of_each_end
 }
 
 @test "Node's agents lose no POST, whatever the pause between two" {
