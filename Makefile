@@ -106,7 +106,7 @@ $B/test/member: test/member.c $B/ipc.o $B/flags
 # A unit test links what it tests, or the stand-in if that is what is built. Those
 # of worker, pool and reload have fake processes.
 BUS = $(filter master/bus/%,$(SRC))
-SOCKETS = $(filter master/socket/% master/trap/%,$(SRC))
+SOCKETS = $(filter base/poller% master/socket/% master/trap/%,$(SRC))
 UNIT_ipc = ipc.c base/event.c base/text.c
 UNIT_event = base/event.c base/text.c ipc.c
 UNIT_passfd = base/passfd.c
@@ -115,7 +115,8 @@ UNIT_timers = base/timers.c
 UNIT_http1 = base/http1.c
 UNIT_poller = $(filter base/poller%,$(SRC))
 UNIT_address = master/socket/address.c base/parse.c
-UNIT_group = $(filter master/socket/group.c master/socket/steer%,$(SRC))
+UNIT_group = $(filter master/socket/group.c master/socket/steer%,$(SRC)) \
+	$(UNIT_poller)
 UNIT_listener = $(SOCKETS) $(filter base/proc.c,$(SRC)) base/parse.c base/log.c base/text.c
 UNIT_trap = $(UNIT_listener)
 UNIT_claim = $(UNIT_listener)

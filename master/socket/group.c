@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/poller.h"
 #include "master/socket/group.h"
 #include "master/socket/steer.h"
 
@@ -20,13 +21,12 @@ group_free(struct queue_group *g)
 	group_shrink(g, 0);
 	free(g->queue);
 	free(g->at);
-	free(g->watch);
+	poller_free(g->downs);
 }
 
 int
 group_grow(struct queue_group *g, int n)
 {
-	struct pollfd *watch;
 	struct queue *queue;
 	int *at;
 
@@ -38,15 +38,8 @@ group_grow(struct queue_group *g, int n)
 	if (at == NULL)
 		return -1;
 	g->at = at;
-	watch = realloc(g->watch, (size_t)n * sizeof(*watch));
-	if (watch == NULL)
-		return -1;
-	g->watch = watch;
-	for (int i = g->nqueues; i < n; i++) {
+	for (int i = g->nqueues; i < n; i++)
 		queue[i] = (struct queue){ .fd = -1, .place = -1 };
-		/* A socket that listens never has room to write to. */
-		watch[i] = (struct pollfd){ .fd = -1, .events = POLLOUT };
-	}
 	g->nqueues = n;
 	return 0;
 }
@@ -57,13 +50,25 @@ group_queue(const struct queue_group *g, int seat)
 	return &g->queue[seat < g->nqueues ? seat : 0];
 }
 
+/* A socket that listens never has room to write to; one that was shut down
+ * has. */
+static void
+watch_queue(struct queue_group *g, const struct queue *q)
+{
+	if (g->downs == NULL)
+		g->downs = poller_new();
+	if (g->downs == NULL || poller_watch(g->downs, q->fd, POLLOUT,
+	    (unsigned)(q - g->queue), g->downs) == -1)
+		g->unwatched = true;
+}
+
 void
 group_join(struct queue_group *g, struct queue *q)
 {
 	q->place = g->nplaces++;
 	g->at[q->place] = (int)(q - g->queue);
 	if (g->is_stream)
-		g->watch[g->at[q->place]].fd = q->fd;
+		watch_queue(g, q);
 }
 
 /* The kernel fills the place of a socket that leaves with the last. */
@@ -72,7 +77,8 @@ leave_places(struct queue_group *g, struct queue *q)
 {
 	int last = g->at[--g->nplaces];
 
-	g->watch[q - g->queue].fd = -1;
+	if (g->downs != NULL)
+		poller_forget(g->downs, q->fd, g->downs);
 	g->at[q->place] = last;
 	g->queue[last].place = q->place;
 	q->place = -1;
@@ -157,51 +163,62 @@ is_listening(const struct queue *q)
 	    &len) == -1 || listening;
 }
 
-/*
- * Mark in watch the queues that were shut down, and take their places from
- * them. If there are two since the last look, they are assumed to have left in
- * the order of their seats: the kernel does not tell.
- */
-static void
-note_shut_down(struct queue_group *g, bool all)
+/* Take the places of a queue that was shut down from it. */
+static bool
+note_shut_down(struct queue_group *g, struct queue *q)
 {
-	for (int i = 0; i < g->nqueues; i++) {
-		struct queue *q = &g->queue[i];
-		bool shut_down = q->place != -1 &&
-		    (all || g->watch[i].revents != 0) && !is_listening(q);
-
-		if (shut_down)
-			leave_places(g, q);
-		g->watch[i].revents = shut_down;
-	}
+	if (q->place == -1 || is_listening(q))
+		return false;
+	leave_places(g, q);
+	q->is_down = true;
+	return true;
 }
 
 /*
- * Make queues listen again that were shut down. Returns 1 if there were any,
- * 0, or -1 and errno. Nearly always there are none, which poll(2) tells of all
- * queues at once.
+ * Count the queues that were shut down since the last look. The kernel tells of
+ * them in the order in which they were. Where it can't, they are assumed to
+ * have left in the order of their seats.
  */
+static int
+find_shut_down(struct queue_group *g)
+{
+	const struct poller_event *ev;
+	int n = 0, before;
+	size_t i;
+
+	for (before = -1; !g->unwatched && n > before;) {
+		before = n;
+		if (poller_wait(g->downs, 0) == -1)
+			g->unwatched = true;
+		i = 0;
+		while ((ev = poller_next(g->downs, &i)) != NULL)
+			n += note_shut_down(g, &g->queue[ev->kind]);
+	}
+	for (int k = 0; g->unwatched && k < g->nqueues; k++)
+		n += note_shut_down(g, &g->queue[k]);
+	return n;
+}
+
+/* Make queues listen again that were shut down. Returns 1 if there were any,
+ * 0, or -1 and errno. */
 static int
 mend_places(struct queue_group *g)
 {
-	int n, mended = 0, error = 0;
+	int error = 0;
 
-	if (!g->is_stream || g->nplaces == 0 ||
-	    (n = poll(g->watch, (nfds_t)g->nqueues, 0)) == 0)
+	if (!g->is_stream || g->nplaces == 0 || find_shut_down(g) == 0)
 		return 0;
-	/* EINVAL: the limit of descriptors is below the number of queues. */
-	note_shut_down(g, n == -1);
 	for (int i = 0; i < g->nqueues; i++) {
-		if (g->watch[i].revents == 0)
+		if (!g->queue[i].is_down)
 			continue;
-		mended = 1;
+		g->queue[i].is_down = false;
 		if (listen(g->queue[i].fd, GROUP_BACKLOG_MIN) == -1)
 			error = errno;
 		else
 			group_join(g, &g->queue[i]);
 	}
 	errno = error;
-	return error == 0 ? mended : -1;
+	return error == 0 ? 1 : -1;
 }
 
 int

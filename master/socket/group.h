@@ -19,6 +19,8 @@ struct queue {
 	int	 place;			/* in the kernel's group, from 0;
 					   -1: not listening */
 	int	 seat;			/* whose worker asked for it last */
+	bool	 is_down;		/* has been shut down, and is to listen
+					   again */
 	uint64_t inode;			/* of the socket, as fstat tells */
 };
 
@@ -30,8 +32,8 @@ struct queue_group {
 	int	 nplaces;		/* queues that listen */
 	struct queue *queue;		/* by seat; [0] if there is only one */
 	int	*at;			/* by place: the index of the queue */
-	struct pollfd *watch;		/* by index: the sockets that could be
-					   shut down; fd -1: none */
+	struct poller *downs;		/* tells which were shut down */
+	bool	 unwatched;		/* not of all: each is looked at */
 };
 
 /* Begin with no queues. */
