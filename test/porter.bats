@@ -104,13 +104,14 @@ porter() {
 @test "a porter that is killed takes its own connections with it, and the next comes" {
 	local pid
 
-	export SEC=12
-	odd slow
+	export SEC=120
+	odd waits
 	asks
 	reload_start under
 	wait_for status_is '.kept.handed_on_now > 0'
 	pid=$(porter)
 	kill -KILL "$pid"
+	touch go
 	wait_for grep -E "the porter has ended with [0-9]+ connection" "$ERR"
 	wait_end "$CLIENT"
 	[ "$CODE" -eq 0 ]
@@ -119,6 +120,7 @@ porter() {
 	reload -q
 	wait_for porter
 	[ "$(porter)" != "$pid" ]
+	kill -TERM "$ASKS"
 	asks_end
 	[ "$(jq .ended sum)" -gt 0 ] && [ "$(jq .ended sum)" -le 24 ]
 	[ "$(jq .late sum)" -eq 0 ]

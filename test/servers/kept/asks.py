@@ -1,7 +1,8 @@
 """$CLIENTS kept connections that ask again $GAP s after each answer, for $SEC
-seconds. Prints what became of their requests."""
+seconds or until SIGTERM. Prints what became of their requests."""
 import json
 import os
+import signal
 import socket
 import threading
 import time
@@ -12,6 +13,11 @@ end = time.time() + float(env.get("SEC", "6"))
 gap, patience = float(env.get("GAP", "0.02")), float(env.get("PATIENCE", "30"))
 sums = {"well": 0, "old": 0, "ended": 0, "late": 0}
 lock = threading.Lock()
+
+
+def stop(*_):
+    global end
+    end = 0
 
 
 def note(what):
@@ -54,6 +60,7 @@ def client(n):
         time.sleep(gap)
 
 
+signal.signal(signal.SIGTERM, stop)
 threads = [threading.Thread(target=client, args=(n,))
            for n in range(int(env.get("CLIENTS", "12")))]
 for t in threads:

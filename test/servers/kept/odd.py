@@ -45,7 +45,9 @@ def serve(s):
             s.sendall(b"HTTP/1.0 200 OK\r\n\r\nold and whole")
             s.close()
             return
-        time.sleep(0.4 if HOW == "slow" else 0.005)
+        while HOW == "waits" and not os.path.exists("go"):
+            time.sleep(0.01)
+        time.sleep(0.005)
         s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell")
     s.close()
 
