@@ -221,7 +221,7 @@ refused() {
 	local client
 
 	plain 1 --stop-new wait
-	begin_slow 1 1500
+	begin_slow 1 4000
 	background "$CRR" stop -q
 	wait_for status_is '.master.state == "stopping"'
 	background curl -s --max-time 30 "http://127.0.0.1:$PORT/" >late
