@@ -83,7 +83,7 @@ note_took(struct hold *h, int64_t took_ms)
 static void
 note_answer(struct hold *h, const struct inhand_seen *s, int64_t now_ms)
 {
-	int64_t took_ms;
+	int64_t took_ms = (int64_t)s->tcp.received_ms - s->tcp.sent_ms;
 
 	if (s->tcp.sent == h->sent)
 		return;
@@ -91,12 +91,10 @@ note_answer(struct hold *h, const struct inhand_seen *s, int64_t now_ms)
 	h->answered = true;
 	if (h->given_ms == 0)
 		return;
-	took_ms = now_ms - h->given_ms;
 	/* From its end, where that came after it was given back; unless the
 	 * next one has come since. */
-	if (s->unread == 0 &&
-	    (int64_t)s->tcp.received_ms - s->tcp.sent_ms < took_ms)
-		took_ms = (int64_t)s->tcp.received_ms - s->tcp.sent_ms;
+	if (s->unread > 0 || took_ms > now_ms - h->given_ms)
+		took_ms = now_ms - h->given_ms;
 	note_took(h, took_ms);
 }
 
@@ -116,7 +114,8 @@ look_free(struct hold *h, const struct inhand_seen *s,
 	if (!h->was_raised && state == INHAND_ANSWERED)
 		note_took(h, (int64_t)s->tcp.received_ms - s->tcp.sent_ms);
 	if (!rights.raise || !rights.worker || now_ms < h->again_ms ||
-	    !is_of_use(h, rights) || h->rests || s->unread > 0 || s->tcp.received == 0)
+	    !is_of_use(h, rights) || h->rests || s->unread > 0 ||
+	    s->tcp.received == 0)
 		return HOLD_NOTHING;
 	/* In hand: only after it has been seen to go on, and not where its
 	 * request comes in pieces. */

@@ -163,7 +163,7 @@ is_listening(const struct queue *q)
 	    &len) == -1 || listening;
 }
 
-/* Take the places of a queue that was shut down from it. */
+/* A queue that was shut down has lost its place. */
 static bool
 note_shut_down(struct queue_group *g, struct queue *q)
 {
