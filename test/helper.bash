@@ -545,3 +545,56 @@ crr_teardown() {
 	[ -z "$USER_DIR" ] || rm -rf "$USER_DIR"
 	return "$bad"
 }
+
+# Proxies before what runs.
+
+# KEEPALIVE: for nginx_start, so that it keeps connections to its upstream.
+# shellcheck disable=SC2034
+KEEPALIVE='proxy_http_version 1.1; proxy_set_header Connection "";'
+
+# nginx_start PORT UPSTREAM [LOCATION]: with these directives in its upstream and
+# its location. Notes requests in the file access, errors in front.err.
+nginx_start() {
+	need nginx
+	mkdir -p nginx
+	cat >nginx.conf <<-END
+		worker_processes 1;
+		daemon off;
+		error_log $PWD/front.err warn;
+		pid $PWD/nginx/pid;
+		events { worker_connections 1024; }
+		http {
+			access_log $PWD/access;
+			client_body_temp_path $PWD/nginx/b;
+			proxy_temp_path $PWD/nginx/p;
+			fastcgi_temp_path $PWD/nginx/f;
+			uwsgi_temp_path $PWD/nginx/u;
+			scgi_temp_path $PWD/nginx/s;
+			upstream shop { $2 }
+			server {
+				listen 127.0.0.1:$1;
+				location / { proxy_pass http://shop; ${3-} }
+			}
+		}
+	END
+	background nginx -c "$PWD/nginx.conf" -e "$PWD/front.err"
+	wait_for curl -s -o /dev/null "http://127.0.0.1:$1/"
+}
+
+# haproxy_start PORT DEFAULTS SERVERS: with these lines in those sections.
+haproxy_start() {
+	need haproxy
+	cat >haproxy.cfg <<-END
+		defaults
+			mode http
+			timeout connect 10s
+			timeout client 60s
+			timeout server 60s
+			$2
+		listen shop
+			bind 127.0.0.1:$1
+			$3
+	END
+	background haproxy -db -f haproxy.cfg
+	wait_for curl -s -o /dev/null "http://127.0.0.1:$1/"
+}

@@ -48,36 +48,9 @@ agents_lost_nothing() {
 
 # nginx before $PORT, on $FRONT, which sends nothing again.
 front() {
-	need nginx
 	FRONT=$(free_port)
-	mkdir -p nginx
-	cat >nginx.conf <<-END
-		worker_processes 1;
-		daemon off;
-		error_log $PWD/front.err warn;
-		pid $PWD/nginx/pid;
-		events { worker_connections 1024; }
-		http {
-			access_log $PWD/access;
-			client_body_temp_path $PWD/nginx/b;
-			proxy_temp_path $PWD/nginx/p;
-			fastcgi_temp_path $PWD/nginx/f;
-			uwsgi_temp_path $PWD/nginx/u;
-			scgi_temp_path $PWD/nginx/s;
-			upstream shop { server 127.0.0.1:$PORT; keepalive 64; }
-			server {
-				listen 127.0.0.1:$FRONT;
-				location / {
-					proxy_pass http://shop;
-					proxy_http_version 1.1;
-					proxy_set_header Connection "";
-					proxy_next_upstream off;
-				}
-			}
-		}
-	END
-	background nginx -c "$PWD/nginx.conf" -e "$PWD/front.err"
-	wait_for curl -s -o /dev/null "http://127.0.0.1:$FRONT/"
+	nginx_start "$FRONT" "server 127.0.0.1:$PORT; keepalive 64;" \
+	    "$KEEPALIVE proxy_next_upstream off;"
 }
 
 # hammer METHOD: wrk with 32 clients of $FRONT, in the background.
@@ -372,11 +345,6 @@ many() {
 	background python3 "$KEPT/many.py"
 	MANY=$!
 	wait_for [ -e state ]
-}
-
-# state_is OPEN ANSWERED FAILED
-state_is() {
-	[ "$(cat state)" = "$*" ]
 }
 
 # What the kernel may keep for them, in bytes.

@@ -44,57 +44,6 @@ no_body_was_executed() {
 	run ! grep /admin "$SEEN"
 }
 
-# proxy_start: nginx without request buffering, or HAProxy as it comes.
-nginx_start() {
-	need nginx
-	mkdir -p nginx
-	cat >nginx.conf <<-END
-		worker_processes 1;
-		daemon off;
-		error_log $PWD/front.err;
-		pid $PWD/nginx/pid;
-		events { }
-		http {
-			access_log off;
-			client_body_temp_path $PWD/nginx/b;
-			proxy_temp_path $PWD/nginx/p;
-			fastcgi_temp_path $PWD/nginx/f;
-			uwsgi_temp_path $PWD/nginx/u;
-			scgi_temp_path $PWD/nginx/s;
-			upstream shop { server 127.0.0.1:$PORT; keepalive 64; }
-			server {
-				listen 127.0.0.1:$1;
-				location / {
-					proxy_pass http://shop;
-					proxy_http_version 1.1;
-					proxy_set_header Connection "";
-					proxy_request_buffering off;
-				}
-			}
-		}
-	END
-	background nginx -c "$PWD/nginx.conf" -e "$PWD/front.err"
-	wait_for curl -s -o /dev/null "http://127.0.0.1:$1/"
-}
-
-haproxy_start() {
-	need haproxy
-	cat >haproxy.cfg <<-END
-		defaults
-			mode http
-			timeout connect 10s
-			timeout client 60s
-			timeout server 60s
-		frontend front
-			bind 127.0.0.1:$1
-			default_backend shop
-		backend shop
-			server one 127.0.0.1:$PORT
-	END
-	background haproxy -db -f haproxy.cfg
-	wait_for curl -s -o /dev/null "http://127.0.0.1:$1/"
-}
-
 @test "no body that reads like a request becomes one, sent directly" {
 	early_server --drain 2s --handoff any
 	uploads
@@ -107,7 +56,7 @@ haproxy_start() {
 
 	early_server --drain 2s
 	front=$(free_port)
-	haproxy_start "$front"
+	haproxy_start "$front" "" "server one 127.0.0.1:$PORT"
 	PORT=$front uploads
 	reload_until_gone "$UPLOADS"
 	no_body_was_executed
@@ -118,7 +67,8 @@ haproxy_start() {
 
 	early_server --drain 2s
 	front=$(free_port)
-	nginx_start "$front"
+	nginx_start "$front" "server 127.0.0.1:$PORT; keepalive 64;" \
+	    "$KEEPALIVE proxy_request_buffering off;"
 	PORT=$front uploads
 	reload_until_gone "$UPLOADS"
 	no_body_was_executed

@@ -253,50 +253,13 @@ twin() {
 }
 
 nginx_balances() {
-	need nginx
-	mkdir -p nginx
-	cat >nginx.conf <<-END
-		worker_processes 1;
-		daemon off;
-		error_log $PWD/front.err;
-		pid $PWD/nginx/pid;
-		events { }
-		http {
-			access_log off;
-			client_body_temp_path $PWD/nginx/b;
-			proxy_temp_path $PWD/nginx/p;
-			fastcgi_temp_path $PWD/nginx/f;
-			uwsgi_temp_path $PWD/nginx/u;
-			scgi_temp_path $PWD/nginx/s;
-			upstream shop {
-				server 127.0.0.1:$PORT;
-				server 127.0.0.1:$OTHER;
-			}
-			server {
-				listen 127.0.0.1:$FRONT;
-				location / { proxy_pass http://shop; }
-			}
-		}
-	END
-	background nginx -c "$PWD/nginx.conf" -e "$PWD/front.err"
+	nginx_start "$1" "server 127.0.0.1:$PORT; server 127.0.0.1:$OTHER;"
 }
 
 haproxy_balances() {
-	need haproxy
-	cat >haproxy.cfg <<-END
-		defaults
-			mode http
-			retries 3
-			option redispatch 1
-			timeout connect 10s
-			timeout client 60s
-			timeout server 60s
-		listen shop
-			bind 127.0.0.1:$FRONT
-			server one 127.0.0.1:$PORT
-			server two 127.0.0.1:$OTHER
-	END
-	background haproxy -db -f haproxy.cfg
+	haproxy_start "$1" $'retries 3\n\toption redispatch 1' \
+	    "server one 127.0.0.1:$PORT
+	server two 127.0.0.1:$OTHER"
 }
 
 # stop_one_of_two PROXY: one is stopped with requests in hand; what clients of the
@@ -305,8 +268,7 @@ stop_one_of_two() {
 	plain 2
 	twin
 	FRONT=$(free_port)
-	"${1}_balances"
-	wait_for curl -s -o /dev/null "http://127.0.0.1:$FRONT/"
+	"${1}_balances" "$FRONT"
 	begin_slow 3 6000
 	LOAD_OUT=$BATS_TEST_TMPDIR/load.out
 	background "$LOAD" -c 4 -g 100 -t 8 "127.0.0.1:$FRONT" >"$LOAD_OUT"

@@ -1,5 +1,6 @@
 // Node's own client: $CLIENTS agents with one kept connection each, which send
-// POST for $SEC seconds or until SIGTERM, $GAP ms after each answer, and never again what failed.
+// POST for $SEC seconds or until SIGTERM, $GAP ms after each answer, and never
+// again what failed.
 // $BODIES: bytes of a body, at most; $CHUNKED: one in three has no length.
 // $PARTS: from and to, in ms, of an answer in two parts. Prints what became of
 // them.
